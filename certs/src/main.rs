@@ -1,0 +1,18 @@
+//! `roadstead-certs`: makes the certificates of a Roadstead. Parse, run, say what was done.
+
+mod args;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match run::run(args::Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("roadstead-certs: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

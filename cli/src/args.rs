@@ -1,0 +1,123 @@
+//! What can be typed. Words and short forms are those of kubectl.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// The end of the long help: scripts rely on these numbers.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; also when nothing waits
+  1  the API server refused or failed, or the answer could not be written
+  2  what was typed makes no sense
+  3  the Deployment or the namespace does not exist
+  4  you are not allowed to, or not logged in
+  5  no connection: no usable kubeconfig, or the API server does not answer
+
+Environment:
+  KUBECONFIG  as for kubectl
+  NO_COLOR    if set and not empty: no colour";
+
+/// See and steer the queue of changes that Roadstead holds.
+#[derive(Debug, Parser)]
+#[command(name = "kubectl-roadstead", bin_name = "kubectl roadstead", after_long_help = EXIT_CODES)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show the changes that wait, roll out or were given up.
+    #[command(after_long_help = EXIT_CODES)]
+    Get(Get),
+    /// Print the version of this program.
+    Version(Version),
+}
+
+/// Arguments of `get`.
+#[derive(Debug, ClapArgs)]
+pub struct Get {
+    /// Only this Deployment.
+    #[arg(conflicts_with_all = ["all_namespaces", "selector"])]
+    pub name: Option<String>,
+    /// Every namespace.
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Only Deployments with these labels (`app=web,tier!=cache`).
+    #[arg(short = 'l', long)]
+    pub selector: Option<String>,
+    /// How to print: `wide` adds columns and shortens nothing, `json` is for programs, `name` for xargs.
+    #[arg(short = 'o', long, value_enum)]
+    pub output: Option<GetOutput>,
+    /// After printing what there is, print each change of it. With `-o json`: one object a line.
+    #[arg(short = 'w', long)]
+    pub watch: bool,
+    /// Where to look.
+    #[command(flatten)]
+    pub cluster: Cluster,
+}
+
+/// Which cluster, as whom and in which namespace.
+#[derive(Debug, ClapArgs)]
+pub struct Cluster {
+    /// The namespace; by default that of the context.
+    #[arg(short = 'n', long, conflicts_with = "all_namespaces")]
+    pub namespace: Option<String>,
+    /// The context of the kubeconfig; by default the current one.
+    #[arg(long)]
+    pub context: Option<String>,
+    /// The kubeconfig file; by default what KUBECONFIG names, or ~/.kube/config.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// How `get` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GetOutput {
+    /// A table with more columns, nothing shortened.
+    Wide,
+    /// A list of our own rows; docs/cli.md says what their fields mean.
+    Json,
+    /// `deployment.apps/NAME`, one a line.
+    Name,
+}
+
+/// Arguments of `version`.
+#[derive(Debug, ClapArgs)]
+pub struct Version {
+    /// How to print.
+    #[arg(short = 'o', long, value_enum)]
+    pub output: Option<VersionOutput>,
+}
+
+/// How `version` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum VersionOutput {
+    /// An object.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn what_can_be_typed_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_makes_no_sense_together_is_refused() {
+        for typed in ["get web -A", "get web -l app=web", "get -A -n shop", "get -o yaml", "version -o wide"]
+        {
+            let words = ["kubectl-roadstead"].into_iter().chain(typed.split(' '));
+            let error = Args::try_parse_from(words).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{typed}");
+        }
+    }
+}

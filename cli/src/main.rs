@@ -1,0 +1,43 @@
+//! `kubectl roadstead`: see and steer the queue, with the user's own rights at the Kubernetes API. One verb, one
+//! file; a verb's answer goes to standard output, everything else to standard error.
+
+mod age;
+mod args;
+mod connection;
+mod failure;
+mod get;
+mod message;
+mod read;
+mod row;
+mod running;
+mod screen;
+mod table;
+mod version;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Verb};
+use screen::Screen;
+
+// One thread: a verb waits for one or two answers, and more threads only cost start-up.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    // It fails only where a provider is installed already, and then there is one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let mut screen = Screen::standard();
+    let done = match args.verb {
+        Verb::Get(get) => get::run(&get, &mut screen).await,
+        Verb::Version(version) => version::run(&version, &mut screen),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            screen.failure(&failure);
+            failure.exit().into()
+        }
+    }
+}

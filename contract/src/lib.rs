@@ -1,0 +1,26 @@
+//! The wire contract of Roadstead: what is written on a Deployment, what a message says and on which
+//! subject it travels. Everything here is pure, so that both binaries, the CLI and the tests mean the
+//! same thing by the same word. Nobody formats a subject or an annotation key elsewhere.
+
+pub mod change_id;
+pub mod dead;
+pub mod digest;
+pub mod envelope;
+pub mod event;
+pub mod key;
+pub mod lane;
+pub mod message;
+pub mod phase;
+pub mod state;
+pub mod stream;
+pub mod subject;
+
+pub use change_id::ChangeId;
+pub use dead::DeadLetter;
+pub use digest::Digest;
+pub use event::ChangeEvent;
+pub use key::Key;
+pub use lane::Lane;
+pub use message::Change;
+pub use phase::Phase;
+pub use state::{Gate, State};

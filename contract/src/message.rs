@@ -1,0 +1,177 @@
+//! The message of a held change: a pointer to the object that waits, with enough beside it to be a history.
+//! Whoever reads it acts on the live object only.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ChangeId, Digest, Lane, envelope::Payload};
+
+/// Largest Deployment that travels within a message, in bytes of JSON; above it the message is a pointer.
+/// NATS takes messages of 1 MiB by default.
+pub const MAX_DEPLOYMENT: usize = 900 * 1024;
+
+/// One held change, as published to the queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// Namespace of the Deployment.
+    pub namespace: String,
+    /// Name of the Deployment.
+    pub name: String,
+    /// `metadata.uid` of the Deployment.
+    pub uid: String,
+    /// Id of the change.
+    pub change: ChangeId,
+    /// Digest of the template that is stored.
+    pub digest: Digest,
+    /// Queue that it waits in.
+    pub lane: Lane,
+    /// 1 for the first time; a replay counts up.
+    pub attempt: u32,
+    /// `metadata.generation` of the Deployment when this was published.
+    pub generation: i64,
+    /// User name in the request that submitted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
+    /// Digest of the template that was last let through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<Digest>,
+    /// W3C trace context of the change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// Whether the Deployment was too large to travel within the message.
+    #[serde(default)]
+    pub truncated: bool,
+    /// The desired Deployment without managedFields, status and last-applied; absent where `truncated`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<serde_json::Value>,
+}
+
+impl Payload for Change {
+    const TYPE: &'static str = "dev.roadstead.change.v1";
+
+    fn id(&self) -> String {
+        format!("{}.{}.{}.{}", self.uid, self.change, self.lane, self.attempt)
+    }
+
+    fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    fn deployment(&self) -> (&str, &str) {
+        (&self.namespace, &self.name)
+    }
+}
+
+impl Change {
+    /// Puts the desired Deployment into the message: without what only its server needs, and as a pointer where
+    /// it is larger than [`MAX_DEPLOYMENT`].
+    #[must_use]
+    pub fn with_deployment(mut self, mut deployment: serde_json::Value) -> Self {
+        if let Some(object) = deployment.as_object_mut() {
+            object.remove("status");
+        }
+        if let Some(metadata) = deployment.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+            metadata.remove("managedFields");
+            if let Some(annotations) =
+                metadata.get_mut("annotations").and_then(serde_json::Value::as_object_mut)
+            {
+                annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+            }
+        }
+        self.truncated = deployment.to_string().len() > MAX_DEPLOYMENT;
+        self.deployment = (!self.truncated).then_some(deployment);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::envelope::{EnvelopeError, open, seal};
+
+    fn change() -> Change {
+        let digest = Digest::of_value(&json!({})).unwrap();
+        Change {
+            cluster: "east".into(),
+            namespace: "shop".into(),
+            name: "web".into(),
+            uid: "u-1".into(),
+            change: ChangeId::derive("shop", "web", &digest, None),
+            digest,
+            lane: Lane::Urgent,
+            attempt: 1,
+            generation: 3,
+            requested_by: Some("jane".into()),
+            released: None,
+            traceparent: None,
+            truncated: false,
+            deployment: None,
+        }
+    }
+
+    fn sealed(change: &Change) -> Value {
+        serde_json::from_slice(&seal(change, OffsetDateTime::UNIX_EPOCH).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_change_travels_as_a_cloudevent_and_reads_back() {
+        let change = change().with_deployment(json!({"metadata": {"name": "web"}}));
+        let message = sealed(&change);
+        assert_eq!(message["specversion"], "1.0");
+        assert_eq!(message["type"], "dev.roadstead.change.v1");
+        assert_eq!(message["source"], "/roadstead/east");
+        assert_eq!(message["subject"], "shop/web");
+        assert_eq!(message["time"], "1970-01-01T00:00:00Z");
+        assert_eq!(message["id"], format!("u-1.{}.urgent.1", change.change));
+        assert_eq!(open::<Change>(message.to_string().as_bytes()).unwrap(), change);
+    }
+
+    #[test]
+    fn a_reader_ignores_fields_that_it_does_not_know() {
+        let mut message = sealed(&change());
+        message["data"]["reason"] = json!("new in a later version");
+        assert!(open::<Change>(message.to_string().as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn what_is_not_ours_says_why() {
+        let with = |key: &str, value: Value| {
+            let mut message = sealed(&change());
+            message[key] = value;
+            open::<Change>(message.to_string().as_bytes()).unwrap_err()
+        };
+        assert!(matches!(with("type", json!("dev.roadstead.change.v2")), EnvelopeError::Type { .. }));
+        assert!(matches!(with("specversion", json!("0.3")), EnvelopeError::Specversion(_)));
+        assert!(matches!(with("data", json!({"name": 7})), EnvelopeError::Malformed(_)));
+        assert!(matches!(open::<Change>(b"\xff{"), Err(EnvelopeError::Malformed(_))));
+    }
+
+    #[test]
+    fn a_deployment_travels_without_what_only_its_server_needs() {
+        let deployment = json!({
+            "metadata": {
+                "name": "web",
+                "managedFields": [{}],
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "team": "a"},
+            },
+            "spec": {"replicas": 2},
+            "status": {"replicas": 2},
+        });
+        let change = change().with_deployment(deployment);
+        assert_eq!(
+            change.deployment,
+            Some(json!({"metadata": {"name": "web", "annotations": {"team": "a"}}, "spec": {"replicas": 2}}))
+        );
+    }
+
+    #[test]
+    fn a_deployment_too_large_for_a_message_becomes_a_pointer() {
+        let change = change().with_deployment(json!({"spec": "x".repeat(MAX_DEPLOYMENT)}));
+        assert!(change.truncated && change.deployment.is_none());
+    }
+}

@@ -1,0 +1,141 @@
+//! What a stored Deployment says about itself: its own keys, read. A value that does not parse counts as
+//! absent, because only Roadstead writes them and a forged one must mean nothing.
+
+use std::collections::BTreeMap;
+
+use crate::{ChangeId, Digest, Key, Phase, key::PHASE_LABEL};
+
+/// Whether the deployment controller may act on a Deployment's template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// The change waits.
+    Closed,
+    /// The change was let through.
+    Open,
+}
+
+impl Gate {
+    /// The annotation's value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+        }
+    }
+
+    /// The gate from the annotation's value.
+    #[must_use]
+    pub fn read(value: &str) -> Option<Self> {
+        [Self::Closed, Self::Open].into_iter().find(|gate| gate.as_str() == value)
+    }
+}
+
+/// The own keys of one Deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// [`Key::Gate`]
+    pub gate: Option<Gate>,
+    /// [`Key::Change`]
+    pub change: Option<ChangeId>,
+    /// [`Key::Released`]
+    pub released: Option<Digest>,
+    /// [`Key::Good`] as it stands; see [`State::good_or_released`].
+    pub good: Option<Digest>,
+    /// [`Key::RequestedBy`]
+    pub requested_by: Option<String>,
+    /// [`Key::Paused`]: whether `spec.paused` is ours.
+    pub paused: bool,
+    /// [`Key::Quarantined`]
+    pub quarantined: Vec<Digest>,
+    /// [`PHASE_LABEL`]
+    pub phase: Option<Phase>,
+}
+
+impl State {
+    /// Reads the own keys; `annotation` and `label` look a key up on the object.
+    pub fn read<'a>(
+        annotation: impl Fn(&str) -> Option<&'a str>,
+        label: impl Fn(&str) -> Option<&'a str>,
+    ) -> Self {
+        let own = |key: Key| annotation(key.name());
+        Self {
+            gate: own(Key::Gate).and_then(Gate::read),
+            change: own(Key::Change).and_then(|text| text.parse().ok()),
+            released: own(Key::Released).and_then(|text| text.parse().ok()),
+            good: own(Key::Good).and_then(|text| text.parse().ok()),
+            requested_by: own(Key::RequestedBy).map(str::to_owned),
+            paused: own(Key::Paused) == Some("true"),
+            quarantined: own(Key::Quarantined)
+                .map(|list| list.split(',').filter_map(|text| text.parse().ok()).collect())
+                .unwrap_or_default(),
+            phase: label(PHASE_LABEL).and_then(|text| text.parse().ok()),
+        }
+    }
+
+    /// Reads the own keys from the maps of an object's metadata.
+    #[must_use]
+    pub fn of(
+        annotations: Option<&BTreeMap<String, String>>,
+        labels: Option<&BTreeMap<String, String>>,
+    ) -> Self {
+        Self::read(
+            |key| annotations.and_then(|map| map.get(key)).map(String::as_str),
+            |key| labels.and_then(|map| map.get(key)).map(String::as_str),
+        )
+    }
+
+    /// Whether the change waits.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.gate == Some(Gate::Closed)
+    }
+
+    /// The digest of the last rollout that succeeded: `good`, or `released` where it is absent.
+    #[must_use]
+    pub fn good_or_released(&self) -> Option<&Digest> {
+        self.good.as_ref().or(self.released.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(pairs: &[(Key, &str)], phase: Option<&str>) -> State {
+        let annotations =
+            pairs.iter().map(|(key, value)| (key.name().to_owned(), (*value).to_owned())).collect();
+        let labels = phase.map(|phase| BTreeMap::from([(PHASE_LABEL.to_owned(), phase.to_owned())]));
+        State::of(Some(&annotations), labels.as_ref())
+    }
+
+    #[test]
+    fn own_keys_are_read_and_what_does_not_parse_counts_as_absent() {
+        let (a, b) = ("a".repeat(64), "b".repeat(64));
+        let read = state(
+            &[
+                (Key::Gate, "closed"),
+                (Key::Change, "abcdefghij"),
+                (Key::Released, &a),
+                (Key::Quarantined, &format!("{b},nonsense")),
+                (Key::Paused, "true"),
+            ],
+            Some("held"),
+        );
+        assert!(read.is_closed() && read.paused);
+        assert_eq!(read.change.as_ref().map(ChangeId::as_str), Some("abcdefghij"));
+        assert_eq!(read.good_or_released().map(Digest::as_str), Some(a.as_str()));
+        assert_eq!(read.quarantined, [b.parse().unwrap()]);
+        assert_eq!(read.phase, Some(Phase::Held));
+        assert_eq!(
+            state(&[(Key::Gate, "ajar"), (Key::Released, "x"), (Key::Paused, "yes")], Some("x")),
+            State::default()
+        );
+    }
+
+    #[test]
+    fn good_is_its_own_where_it_stands() {
+        let read = state(&[(Key::Released, &"a".repeat(64)), (Key::Good, &"b".repeat(64))], None);
+        assert_eq!(read.good_or_released().map(Digest::as_str), Some("b".repeat(64).as_str()));
+    }
+}

@@ -1,0 +1,3 @@
+//! Executor of Roadstead.
+
+fn main() {}

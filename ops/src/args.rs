@@ -1,0 +1,122 @@
+//! Arguments that both workloads take. Every flag is also an environment variable; the chart sets them by a
+//! ConfigMap.
+
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
+
+use crate::log::Format;
+
+/// Arguments of every workload.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Common {
+    /// Name of this cluster: a token in every subject, so one NATS can serve several clusters
+    #[arg(long, env = "ROADSTEAD_CLUSTER", default_value = "default")]
+    pub cluster: DnsLabel,
+    /// Serve these namespaces only, separated by commas; none: every namespace that is opted in
+    #[arg(long, env = "ROADSTEAD_NAMESPACES", value_delimiter = ',')]
+    pub namespaces: Vec<OptionalDnsLabel>,
+    /// Address of /livez, /readyz and /metrics
+    #[arg(long, env = "ROADSTEAD_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
+    pub admin_listen: SocketAddr,
+    /// Log lines for people or for machines
+    #[arg(long, env = "ROADSTEAD_LOG_FORMAT", default_value = "text")]
+    pub log_format: Format,
+    /// What is logged, for example `info` or `webhook=debug,info`
+    #[arg(long, env = "ROADSTEAD_LOG", default_value = "info")]
+    pub log: String,
+    /// How to reach NATS
+    #[command(flatten)]
+    pub nats: Nats,
+}
+
+impl Common {
+    /// The namespaces that are served; empty: every one that is opted in.
+    #[must_use]
+    pub fn served(&self) -> Vec<String> {
+        self.namespaces.iter().filter_map(|label| label.0.clone()).collect()
+    }
+}
+
+/// How to reach NATS.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Nats {
+    /// URLs of the NATS servers, separated by commas
+    #[arg(long = "nats-url", env = "ROADSTEAD_NATS_URL", default_value = "nats://127.0.0.1:4222")]
+    pub url: String,
+    /// File with the user's JWT and key (`.creds`)
+    #[arg(long = "nats-creds", env = "ROADSTEAD_NATS_CREDS")]
+    pub creds: Option<PathBuf>,
+    /// File with the certificate authorities that NATS' certificate is checked against
+    #[arg(long = "nats-ca", env = "ROADSTEAD_NATS_CA")]
+    pub ca: Option<PathBuf>,
+    /// Copies of each stream that is created here: 1, or 3 on a cluster of servers
+    #[arg(long = "nats-replicas", env = "ROADSTEAD_NATS_REPLICAS", default_value = "1")]
+    pub replicas: usize,
+}
+
+/// A name as DNS and Kubernetes take it: 1 to 63 of a-z, 0-9 and `-`, beginning and ending alphanumeric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsLabel(String);
+
+impl DnsLabel {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for DnsLabel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let fits = (1..=63).contains(&text.len()) && text.bytes().all(inner);
+        if fits && !text.starts_with('-') && !text.ends_with('-') {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("write 1 to 63 characters of a-z, 0-9 and -, beginning and ending with a letter or digit"
+                .into())
+        }
+    }
+}
+
+/// A [`DnsLabel`], or nothing: an environment variable that is set to the empty text names no namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionalDnsLabel(Option<String>);
+
+impl FromStr for OptionalDnsLabel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(Self(None)) } else { text.parse().map(|DnsLabel(name)| Self(Some(name))) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Args {
+        #[command(flatten)]
+        common: Common,
+    }
+
+    #[test]
+    fn no_namespaces_is_all_of_them() {
+        for (text, served) in [("", vec![]), ("shop", vec!["shop"]), ("shop,pay", vec!["shop", "pay"])] {
+            let args = Args::try_parse_from(["x", "--namespaces", text]).ok().unwrap();
+            assert_eq!(args.common.served(), served, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_would_widen_a_subject_is_refused() {
+        for text in ["east.1", "*", ">", "East", "-east", ""] {
+            assert!(text.parse::<DnsLabel>().is_err(), "{text:?}");
+        }
+        assert!("east-1".parse::<DnsLabel>().is_ok());
+    }
+}

@@ -1,0 +1,168 @@
+//! The command line of each part of the control plane.
+
+use std::path::PathBuf;
+
+use super::{ControlPlaneOptions, Identities};
+use crate::endpoint::Endpoint;
+use crate::kubeconfig::Server;
+use crate::ports::free_port;
+use crate::process::Spec;
+use crate::tools::Tools;
+
+/// The controllers that Deployments, namespaces and nodes need; a full set would only cost memory.
+/// `clusterrole-aggregation-controller` fills the role `edit`.
+const CONTROLLERS: [&str; 13] = [
+    "deployment-controller",
+    "replicaset-controller",
+    "garbage-collector-controller",
+    "namespace-controller",
+    "serviceaccount-controller",
+    "serviceaccount-token-controller",
+    "root-ca-certificate-publisher-controller",
+    "clusterrole-aggregation-controller",
+    "horizontal-pod-autoscaler-controller",
+    "disruption-controller",
+    "node-lifecycle-controller",
+    "pod-garbage-collector-controller",
+    "job-controller",
+];
+
+/// Every request with who sent it, for tests that count them.
+const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\n\
+                            rules: [{level: Metadata}]\n";
+
+/// Ports, users and files of a control plane that is about to start.
+pub(super) struct Commands<'a> {
+    pub(super) identities: Identities,
+    options: &'a ControlPlaneOptions,
+    tools: &'a Tools,
+    ca_pem: String,
+    etcd_port: u16,
+    api_port: u16,
+}
+
+type Command = (Spec, Endpoint);
+
+impl<'a> Commands<'a> {
+    pub(super) fn prepare(options: &'a ControlPlaneOptions, tools: &'a Tools) -> anyhow::Result<Self> {
+        let (identities, ca_pem) = Identities::create(&options.folder)?;
+        let (etcd_port, api_port) = (free_port()?, free_port()?);
+        let this = Self { identities, options, tools, ca_pem, etcd_port, api_port };
+        this.identities.write_kubeconfigs(&options.folder, &this.server())?;
+        std::fs::write(this.file("audit-policy.yaml"), AUDIT_POLICY)?;
+        Ok(this)
+    }
+
+    pub(super) fn server(&self) -> Server {
+        let url = format!("https://127.0.0.1:{}", self.api_port);
+        Server { url, ca_pem: Some(self.ca_pem.clone()) }
+    }
+
+    pub(super) fn etcd(&self) -> Command {
+        let client = format!("http://127.0.0.1:{}", self.etcd_port);
+        let args = vec![
+            format!("--data-dir={}", self.path("etcd-data")),
+            format!("--listen-client-urls={client}"),
+            format!("--advertise-client-urls={client}"),
+            // Nobody joins a cluster of one; port 0 takes any.
+            "--listen-peer-urls=http://127.0.0.1:0".to_owned(),
+            // What a test writes need not survive a power failure.
+            "--unsafe-no-fsync".to_owned(),
+            "--log-level=warn".to_owned(),
+        ];
+        (self.spec("etcd", args), Endpoint::http(self.etcd_port, "/health"))
+    }
+
+    pub(super) fn apiserver(&self) -> Command {
+        let mut args = vec![
+            format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port),
+            format!("--secure-port={}", self.api_port),
+            "--bind-address=127.0.0.1".to_owned(),
+            "--advertise-address=127.0.0.1".to_owned(),
+            format!("--tls-cert-file={}", self.path("tls.crt")),
+            format!("--tls-private-key-file={}", self.path("tls.key")),
+            "--authorization-mode=RBAC".to_owned(),
+            format!("--token-auth-file={}", self.path("users.csv")),
+            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+            format!("--service-account-key-file={}", self.path("sa.pub")),
+            format!("--service-account-signing-key-file={}", self.path("sa.key")),
+            "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+            "--endpoint-reconciler-type=none".to_owned(),
+            "--allow-privileged=true".to_owned(),
+            "--v=1".to_owned(),
+        ];
+        if self.options.audit_log {
+            args.push(format!("--audit-policy-file={}", self.path("audit-policy.yaml")));
+            args.push(format!("--audit-log-path={}", self.path("audit.log")));
+        }
+        (self.spec("kube-apiserver", args), Endpoint::https(self.api_port, &self.ca_pem, "/readyz"))
+    }
+
+    pub(super) fn controllers(&self) -> anyhow::Result<Command> {
+        let mut args = self.component("controllers");
+        args.extend([
+            format!("--controllers={}", CONTROLLERS.join(",")),
+            format!("--service-account-private-key-file={}", self.path("sa.key")),
+            format!("--root-ca-file={}", self.path("ca.crt")),
+            // Each controller under its own ServiceAccount, as kubeadm sets it up.
+            "--use-service-account-credentials=true".to_owned(),
+        ]);
+        if !self.options.default_limits {
+            args.extend(["--kube-api-qps=200".to_owned(), "--kube-api-burst=400".to_owned()]);
+        }
+        self.secure("kube-controller-manager", args)
+    }
+
+    pub(super) fn scheduler(&self) -> anyhow::Result<Command> {
+        let mut args = self.component("scheduler");
+        args.extend(["--kube-api-qps=200".to_owned(), "--kube-api-burst=400".to_owned()]);
+        self.secure("kube-scheduler", args)
+    }
+
+    pub(super) fn kwok(&self) -> anyhow::Result<Command> {
+        let port = free_port()?;
+        let mut args = vec![
+            format!("--kubeconfig={}", self.path("kwok.kubeconfig")),
+            "--manage-all-nodes=false".to_owned(),
+            "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake".to_owned(),
+            "--node-lease-duration-seconds=15".to_owned(),
+            format!("--server-address=127.0.0.1:{port}"),
+        ];
+        args.extend(self.tools.kwok_stages()?.iter().map(|stage| format!("--config={}", stage.display())));
+        Ok((self.spec("kwok", args), Endpoint::http(port, "/healthz")))
+    }
+
+    /// What the controllers and the scheduler have in common.
+    fn component(&self, kubeconfig: &str) -> Vec<String> {
+        let kubeconfig = self.path(&format!("{kubeconfig}.kubeconfig"));
+        vec![
+            format!("--kubeconfig={kubeconfig}"),
+            format!("--authentication-kubeconfig={kubeconfig}"),
+            format!("--authorization-kubeconfig={kubeconfig}"),
+            "--authentication-skip-lookup=true".to_owned(),
+            "--leader-elect=false".to_owned(),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--tls-cert-file={}", self.path("tls.crt")),
+            format!("--tls-private-key-file={}", self.path("tls.key")),
+        ]
+    }
+
+    fn secure(&self, name: &str, mut args: Vec<String>) -> anyhow::Result<Command> {
+        let port = free_port()?;
+        args.push(format!("--secure-port={port}"));
+        Ok((self.spec(name, args), Endpoint::https(port, &self.ca_pem, "/healthz")))
+    }
+
+    fn spec(&self, name: &str, args: Vec<String>) -> Spec {
+        let log = self.file(&format!("{name}.log"));
+        Spec { name: name.to_owned(), program: self.tools.path(name), args, env: vec![], log }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.options.folder.join(name)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.file(name).display().to_string()
+    }
+}

@@ -1,0 +1,33 @@
+//! The testbed: a real control plane, NATS and Roadstead as processes on loopback. A test gets all of it in
+//! one line ([`Stack::options`]), shares the control plane with the other tests of its process and leaves
+//! no process behind, whatever ends it.
+
+pub mod control_plane;
+pub mod endpoint;
+pub mod eventually;
+pub mod fixtures;
+pub mod folder;
+pub mod kubeconfig;
+pub mod nats;
+pub mod part;
+pub mod ports;
+pub mod process;
+pub mod proxy;
+pub mod release;
+pub mod run;
+pub mod stack;
+pub mod tools;
+mod unique;
+pub mod view;
+
+pub use control_plane::{ControlPlane, ControlPlaneOptions};
+pub use eventually::{PATIENCE, eventually};
+pub use fixtures::{DeploymentFixture, deployment};
+pub use hyper::Method;
+pub use hyper::http::request::Parts as Request;
+pub use nats::Nats;
+pub use part::Part;
+pub use proxy::{Hold, Proxy};
+pub use run::Output;
+pub use stack::{Options, Stack};
+pub use view::DeploymentView;

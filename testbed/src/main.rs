@@ -1,0 +1,2 @@
+//! `testbed`: the real cluster for a person to play with.
+fn main() {}

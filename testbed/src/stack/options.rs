@@ -1,0 +1,187 @@
+//! What a test asks for.
+
+use serde_json::Value;
+
+use super::Stack;
+
+/// A Roadstead for one test, on paper.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(super) executors: usize,
+    pub(super) namespaces: usize,
+    pub(super) left_out: LeftOut,
+    pub(super) opted_in: bool,
+    pub(super) annotations: Vec<(String, String)>,
+    pub(super) webhook_env: Vec<(String, String)>,
+    pub(super) executor_env: Vec<(String, String)>,
+    pub(super) values: Vec<(String, Value)>,
+    pub(super) through_proxy: bool,
+    pub(super) control_plane: Share,
+}
+
+/// Parts that are not started.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LeftOut {
+    pub(super) webhook: bool,
+    pub(super) executor: bool,
+    pub(super) nats: bool,
+}
+
+/// Whose control plane it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    WithOtherTests,
+    Own,
+    OwnWithDefaultLimits,
+}
+
+impl Options {
+    pub(super) fn new() -> Self {
+        Self {
+            executors: 1,
+            namespaces: 1,
+            left_out: LeftOut::default(),
+            opted_in: true,
+            annotations: vec![],
+            webhook_env: vec![],
+            executor_env: vec![],
+            values: vec![],
+            through_proxy: false,
+            control_plane: Share::WithOtherTests,
+        }
+    }
+
+    /// Rollouts in flight at a time.
+    #[must_use]
+    pub fn slots(self, slots: u32) -> Self {
+        self.value("slots", slots)
+    }
+
+    /// How many executors.
+    #[must_use]
+    pub fn executors(self, executors: usize) -> Self {
+        Self { executors, ..self }
+    }
+
+    /// How many namespaces are the test's.
+    #[must_use]
+    pub fn namespaces(self, namespaces: usize) -> Self {
+        Self { namespaces, ..self }
+    }
+
+    /// The webhook is not started; `t.webhook.start()` does.
+    #[must_use]
+    pub fn without_webhook(mut self) -> Self {
+        self.left_out.webhook = true;
+        self
+    }
+
+    /// No executor is started; `t.executor.start()` does.
+    #[must_use]
+    pub fn without_executor(mut self) -> Self {
+        self.left_out.executor = true;
+        self
+    }
+
+    /// nats-server is not started; `t.nats.start()` does.
+    #[must_use]
+    pub fn without_nats(mut self) -> Self {
+        self.left_out.nats = true;
+        self
+    }
+
+    /// The namespaces lack the label that opts them in.
+    #[must_use]
+    pub fn not_opted_in(self) -> Self {
+        Self { opted_in: false, ..self }
+    }
+
+    /// An annotation of every namespace of the test.
+    #[must_use]
+    pub fn namespace_annotation(mut self, key: &str, value: &str) -> Self {
+        self.annotations.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// An environment variable of the webhook, over what the chart says.
+    #[must_use]
+    pub fn webhook_env(mut self, name: &str, value: &str) -> Self {
+        self.webhook_env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// An environment variable of every executor, over what the chart says.
+    #[must_use]
+    pub fn executor_env(mut self, name: &str, value: &str) -> Self {
+        self.executor_env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A chart value, by its path with dots.
+    #[must_use]
+    pub fn value(mut self, path: &str, value: impl Into<Value>) -> Self {
+        self.values.push((path.to_owned(), value.into()));
+        self
+    }
+
+    /// The executors reach the API server through `t.proxy()`.
+    #[must_use]
+    pub fn executor_through_proxy(self) -> Self {
+        Self { through_proxy: true, ..self }
+    }
+
+    /// A control plane for this test alone, which may then stop parts of it.
+    #[must_use]
+    pub fn own_control_plane(self) -> Self {
+        Self { control_plane: Share::Own, ..self }
+    }
+
+    /// A control plane for this test alone, whose controllers keep their default limits (20 queries a second).
+    #[must_use]
+    pub fn controller_default_limits(self) -> Self {
+        Self { control_plane: Share::OwnWithDefaultLimits, ..self }
+    }
+
+    /// Starts it, runs the test and takes it down; its files are kept if the test fails.
+    ///
+    /// # Errors
+    /// The test's, or what is in the way of starting it.
+    pub async fn run(self, test: impl AsyncFnOnce(&Stack) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let stack = self.start().await?;
+        test(&stack).await?;
+        stack.finish().await
+    }
+
+    /// Starts it. [`Stack::finish`] says that the test succeeded; a stack that is dropped without counts as failed.
+    ///
+    /// # Errors
+    /// When a part cannot be started or is not ready in time.
+    pub async fn start(self) -> anyhow::Result<Stack> {
+        super::start::start(self).await
+    }
+}
+
+/// Sets the value at a path with dots.
+pub(super) fn set(values: &mut Value, path: &str, value: Value) {
+    let mut place = values;
+    for key in path.split('.') {
+        if !place.is_object() {
+            *place = Value::Object(serde_json::Map::new());
+        }
+        place = &mut place[key];
+    }
+    *place = value;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn a_value_is_set_beside_others() {
+        let mut values = json!({ "nats": { "url": "x" }, "slots": 8 });
+        super::set(&mut values, "nats.creds.file", json!(true));
+        super::set(&mut values, "slots", json!(2));
+        assert_eq!(values, json!({ "nats": { "url": "x", "creds": { "file": true } }, "slots": 2 }));
+    }
+}

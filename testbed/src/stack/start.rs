@@ -1,0 +1,267 @@
+//! The order in which a test's Roadstead comes up.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use contract::key::ENABLED_LABEL;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, PostParams};
+use serde_json::{Value, json};
+
+use super::options::{Options, Share, set};
+use super::{Commands, Objects, Stack};
+use crate::control_plane::ControlPlane;
+use crate::eventually::{PATIENCE, eventually};
+use crate::fixtures::deployment;
+use crate::kubeconfig::{self, User};
+use crate::nats::Nats;
+use crate::part::Part;
+use crate::process::Lifetime;
+use crate::proxy::Proxy;
+use crate::release::{Release, Seat};
+use crate::run::Tool;
+use crate::unique::short_name;
+use crate::view::DeploymentView as _;
+
+pub(super) async fn start(options: Options) -> anyhow::Result<Stack> {
+    let id = short_name()?;
+    let control_plane = match options.control_plane {
+        Share::WithOtherTests => ControlPlane::shared().await?,
+        Share::Own => ControlPlane::own(&format!("cluster-{id}"), false).await?,
+        Share::OwnWithDefaultLimits => ControlPlane::own(&format!("cluster-{id}"), true).await?,
+    };
+    start_on(&options, &id, Arc::clone(&control_plane)).await.inspect_err(|_| control_plane.keep_files())
+}
+
+async fn start_on(options: &Options, id: &str, control_plane: Arc<ControlPlane>) -> anyhow::Result<Stack> {
+    let folder = control_plane.folder().with_file_name(format!("t-{id}"));
+    std::fs::create_dir_all(&folder)?;
+    let namespaces = namespaces(id, options.namespaces);
+    let client = control_plane.client().await?;
+    let release = Release::prepare(&format!("roadstead-{id}"), &folder)?;
+    let nats = Nats::new(control_plane.tools(), &folder, Lifetime::Ours)?;
+    if !options.left_out.nats {
+        nats.part.spawn()?;
+    }
+    let tools = Commands::new(&control_plane, &folder, &namespaces[0], nats.url())?;
+    let objects = install(options, id, &release, &nats, &tools, &namespaces).await?;
+    let proxy = Proxy::start(control_plane.server()).await?;
+    let (webhook, mut executors) = workloads(options, &release, &client, &control_plane, &proxy).await?;
+    let executor = executors.pop().context("a test has at least one executor, if not started")?;
+    let stack = Stack {
+        client,
+        namespace: namespaces[0].clone(),
+        namespaces,
+        release: release.name.clone(),
+        fullname: release.fullname(),
+        cluster: id.to_owned(),
+        webhook,
+        executor,
+        more_executors: executors,
+        nats,
+        control_plane,
+        folder,
+        proxy,
+        tools,
+        objects,
+    };
+    stack.bring_up(options).await?;
+    Ok(stack)
+}
+
+fn namespaces(id: &str, count: usize) -> Vec<String> {
+    let name = |number| if number == 0 { format!("t-{id}") } else { format!("t-{id}-{}", number + 1) };
+    (0..count.max(1)).map(name).collect()
+}
+
+/// Applies namespaces and what the chart renders, as an administrator would.
+async fn install(
+    options: &Options,
+    id: &str,
+    release: &Release,
+    nats: &Nats,
+    tools: &Commands,
+    namespaces: &[String],
+) -> anyhow::Result<Objects> {
+    let mut values = release.values(nats.url())?;
+    set(&mut values, "cluster", json!(id));
+    set(&mut values, "namespaces", json!(namespaces));
+    if let Ok(filter) = std::env::var("ROADSTEAD_LOG") {
+        set(&mut values, "log.level", json!(filter));
+    }
+    for (path, value) in &options.values {
+        set(&mut values, path, value.clone());
+    }
+    let values_file = release.folder.join("values.json");
+    std::fs::write(&values_file, serde_json::to_vec_pretty(&values)?)?;
+    let (chart, values) = (Release::chart().display().to_string(), values_file.display().to_string());
+    let render = ["template", &release.name, &chart, "--namespace", &release.name, "--values", &values];
+    let rendered = tools.helm4.run(&render, None).await?.ok()?;
+
+    let own = namespaces.iter().flat_map(|namespace| namespace_objects(namespace, options));
+    let own =
+        own.chain([json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": release.name } })]);
+    let own = own.fold(String::new(), |text, object| text + "---\n" + &object.to_string() + "\n");
+    let file = release.folder.join("objects.yaml");
+    std::fs::write(&file, own + &rendered)?;
+    let kubectl = tools.admin_kubectl.clone();
+    let shared = options.control_plane == Share::WithOtherTests;
+    let objects = Objects { kubectl, namespace: namespaces[0].clone(), shared, done: false, file };
+    let file = objects.file.display().to_string();
+    let apply = ["apply", "--server-side", "--field-manager=testbed", "-f", &file];
+    tools.admin_kubectl.run(&apply, None).await?.ok().context("the chart's objects are not accepted")?;
+    Ok(objects)
+}
+
+/// A namespace and, at once, its default ServiceAccount: pods wait for it otherwise, with a Warning event.
+fn namespace_objects(namespace: &str, options: &Options) -> [Value; 2] {
+    let mut metadata = json!({ "name": namespace, "labels": { "testbed": "test" } });
+    if options.opted_in {
+        metadata["labels"][ENABLED_LABEL] = json!("true");
+    }
+    for (key, value) in &options.annotations {
+        metadata["annotations"][key.as_str()] = json!(value);
+    }
+    let account = json!({ "name": "default", "namespace": namespace });
+    [
+        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": metadata }),
+        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": account }),
+    ]
+}
+
+async fn workloads(
+    options: &Options,
+    release: &Release,
+    client: &kube::Client,
+    control_plane: &ControlPlane,
+    proxy: &Proxy,
+) -> anyhow::Result<(Part, Vec<Part>)> {
+    let server = control_plane.server();
+    let seat = Seat { client: client.clone(), server, env: &options.webhook_env, lifetime: Lifetime::Ours };
+    let webhook = release.webhook(&seat).await?;
+    let through_proxy = proxy.server();
+    let server = if options.through_proxy { &through_proxy } else { server };
+    let seat = Seat { server, env: &options.executor_env, ..seat };
+    let mut executors = Vec::new();
+    for number in (1..=options.executors.max(1)).rev() {
+        let name = if number == 1 { "executor".to_owned() } else { format!("executor-{number}") };
+        executors.push(release.executor(&name, &seat).await?);
+    }
+    Ok((webhook, executors))
+}
+
+impl Commands {
+    fn new(
+        control_plane: &ControlPlane,
+        folder: &Path,
+        namespace: &str,
+        nats_url: &str,
+    ) -> anyhow::Result<Self> {
+        let home = ("HOME".to_owned(), control_plane.folder().join("home").display().to_string());
+        let kubeconfig = |user: &User| {
+            let path = folder.join(format!("{}.kubeconfig", user.name));
+            kubeconfig::write(&path, control_plane.server(), std::slice::from_ref(user), namespace)?;
+            anyhow::Ok(vec![home.clone(), ("KUBECONFIG".to_owned(), path.display().to_string())])
+        };
+        let tool = |name: &str, env: &[(String, String)]| Tool {
+            program: control_plane.tools().path(name),
+            args: vec![],
+            env: env.to_vec(),
+        };
+        let admin = kubeconfig(&control_plane.identities().admin)?;
+        let developer = kubeconfig(&control_plane.identities().developer)?;
+        let nats = [home.clone(), ("NATS_URL".to_owned(), nats_url.to_owned())];
+        Ok(Self {
+            kubectl: tool("kubectl", &developer),
+            admin_kubectl: tool("kubectl", &admin),
+            helm3: tool("helm3", &admin),
+            helm4: tool("helm", &admin),
+            nats: tool("nats", &nats),
+        })
+    }
+}
+
+impl Stack {
+    /// Starts what is not left out, and waits until a first change would be held and seen.
+    async fn bring_up(&self, options: &Options) -> anyhow::Result<()> {
+        let left_out = options.left_out;
+        let mut parts = Vec::new();
+        if !left_out.nats {
+            parts.push(&self.nats.part);
+        }
+        if !left_out.webhook {
+            parts.push(&self.webhook);
+        }
+        if !left_out.executor {
+            parts.extend([&self.executor].into_iter().chain(&self.more_executors));
+        }
+        parts.iter().try_for_each(|part| part.spawn())?;
+        // With NATS left out the workloads are not ready, and are not meant to be.
+        if !left_out.nats {
+            futures::future::try_join_all(parts.iter().map(|part| part.ready())).await?;
+        }
+        if options.opted_in && !left_out.webhook {
+            for namespace in &self.namespaces {
+                self.wait_for_the_hold(namespace).await?;
+            }
+        }
+        if options.opted_in && !left_out.executor && !left_out.nats {
+            self.wait_for_the_sweep().await?;
+        }
+        Ok(())
+    }
+
+    /// The API server learns of a webhook configuration a moment after it was written.
+    async fn wait_for_the_hold(&self, namespace: &str) -> anyhow::Result<()> {
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        let probe = deployment("testbed-probe").object();
+        let deployments = self.api_in::<Deployment>(namespace);
+        let replica_sets = self.api_in::<ReplicaSet>(namespace);
+        eventually("a Deployment is held and its gate is guarded", PATIENCE, async || {
+            let held = deployments.create(&dry, &probe).await?;
+            anyhow::ensure!(
+                held.gate() == Some("closed"),
+                "the hold webhook is not called: {}",
+                held.summary()
+            );
+            match replica_sets.create(&dry, &closed_replica_set(&held)?).await {
+                Err(kube::Error::Api(status)) if status.code == 403 => Ok(()),
+                Err(error) => Err(error.into()),
+                Ok(_) => anyhow::bail!("the gate webhook is not called"),
+            }
+        })
+        .await
+    }
+
+    /// The executor writes down which namespaces it has swept; changes made before would be swept, too.
+    async fn wait_for_the_sweep(&self) -> anyhow::Result<()> {
+        let swept = Api::<ConfigMap>::namespaced(self.client.clone(), &self.release);
+        let name = format!("{}-namespaces", self.fullname);
+        eventually("the executor has swept the namespaces", PATIENCE, async || {
+            let data = swept.get(&name).await?.data.unwrap_or_default();
+            let missing: Vec<_> = self.namespaces.iter().filter(|name| !data.contains_key(*name)).collect();
+            anyhow::ensure!(missing.is_empty(), "not swept: {missing:?}");
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// A ReplicaSet as the controller would create it for this Deployment.
+fn closed_replica_set(owner: &Deployment) -> anyhow::Result<ReplicaSet> {
+    let owner = serde_json::to_value(owner)?;
+    let (metadata, spec) = (&owner["metadata"], &owner["spec"]);
+    Ok(serde_json::from_value(json!({
+        "metadata": {
+            "name": "testbed-probe",
+            "annotations": metadata["annotations"],
+            "ownerReferences": [{
+                "apiVersion": "apps/v1", "kind": "Deployment", "controller": true,
+                "name": metadata["name"], "uid": metadata["uid"],
+            }],
+        },
+        "spec": { "replicas": 1, "selector": spec["selector"], "template": spec["template"] },
+    }))?)
+}

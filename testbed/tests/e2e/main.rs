@@ -1,0 +1,22 @@
+//! Roadstead end to end, on the real control plane: each test is one sentence of what its users may rely on.
+//! The tests share one control plane; each has a Roadstead and a namespace of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect is to stop there")]
+
+mod aborts;
+mod clients;
+mod faults;
+mod forgery;
+mod helm;
+mod later_webhook;
+mod namespaces;
+mod pauses;
+mod queue;
+mod quiet;
+mod reverts;
+mod scaling;
+
+/// Images of a Deployment's first, second and third version.
+const V1: &str = "registry.test/web:1";
+const V2: &str = "registry.test/web:2";
+const V3: &str = "registry.test/web:3";

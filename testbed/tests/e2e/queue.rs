@@ -1,0 +1,68 @@
+//! What stands in the streams, and what the gate was asked, for the other tests to look at.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use contract::{
+    Change, ChangeEvent, Phase,
+    envelope::{Payload, open},
+    stream::{CHANGES, EVENTS},
+};
+use testbed::{Stack, eventually};
+
+/// Longest that a test waits for something that NATS' ack wait (30 s) may delay.
+pub(crate) const REDELIVERY: Duration = Duration::from_secs(60);
+
+/// Every message of a stream, oldest first.
+async fn messages<P: Payload>(t: &Stack, stream: &str) -> Result<Vec<P>> {
+    let stream = t.jetstream().await?.get_stream(stream).await?;
+    let state = stream.cached_info().state.clone();
+    let mut messages = Vec::new();
+    for sequence in state.first_sequence..=state.last_sequence {
+        let raw = stream.get_raw_message(sequence).await.context("reading a stream")?;
+        messages.push(open(&raw.payload)?);
+    }
+    Ok(messages)
+}
+
+/// Every change that was queued.
+pub(crate) async fn changes(t: &Stack) -> Result<Vec<Change>> {
+    messages(t, CHANGES).await
+}
+
+/// The phases that a Deployment's changes went through, oldest first.
+pub(crate) async fn phases(t: &Stack, name: &str) -> Result<Vec<Phase>> {
+    let events: Vec<ChangeEvent> = messages(t, EVENTS).await?;
+    Ok(events.into_iter().filter(|event| event.name == name).map(|event| event.phase).collect())
+}
+
+/// Waits until so many changes stand on the queue, and checks that there are no more.
+pub(crate) async fn has_changes(t: &Stack, count: usize) -> Result<Vec<Change>> {
+    eventually("the changes are on the queue", testbed::PATIENCE, async || {
+        let changes = changes(t).await?;
+        ensure!(changes.len() == count, "there are {} changes, not {count}", changes.len());
+        Ok(changes)
+    })
+    .await
+}
+
+/// How many writes of the deployment controller the gate has denied.
+pub(crate) async fn denied(t: &Stack) -> Result<u64> {
+    let metrics = t.webhook.metrics().await?;
+    let line = metrics.lines().find(|line| {
+        line.starts_with("roadstead_reviews_total{")
+            && line.contains("\"gate\"")
+            && line.contains("\"denied\"")
+    });
+    line.map_or(Ok(0), |line| line.rsplit(' ').next().unwrap_or_default().parse().context("reading a metric"))
+}
+
+/// Waits until the gate has denied a write since it had denied `before`: the deployment controller has tried.
+pub(crate) async fn denied_again(t: &Stack, before: u64) -> Result<()> {
+    eventually("the deployment controller tried and was denied", testbed::PATIENCE, async || {
+        let denied = denied(t).await?;
+        ensure!(denied > before, "the gate has denied {denied} writes");
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Builds the real parts of the testbed from the locked Go modules beside this script and prints, last,
+# the folder that holds them. Built tools are kept outside the checkout, one folder a module, named by a
+# hash of what determines them: a second run finds them, a changed module builds anew.
+#
+#   ROADSTEAD_CACHE      where built tools are kept (default: ~/.cache/roadstead)
+#   KUBEBUILDER_ASSETS   a folder whose binaries are used instead of building those of the same name
+set -euo pipefail
+cd "$(dirname "$0")"
+
+cache=${ROADSTEAD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/roadstead}/tools
+export CGO_ENABLED=0 GOFLAGS="-mod=readonly -buildvcs=false" GOWORK=off
+
+# module | package | binary
+parts=(
+  "etcd|go.etcd.io/etcd/server/v3|etcd"
+  "kubernetes|k8s.io/kubernetes/cmd/kube-apiserver|kube-apiserver"
+  "kubernetes|k8s.io/kubernetes/cmd/kube-controller-manager|kube-controller-manager"
+  "kubernetes|k8s.io/kubernetes/cmd/kube-scheduler|kube-scheduler"
+  "kubernetes|k8s.io/kubernetes/cmd/kubectl|kubectl"
+  "nats-server|github.com/nats-io/nats-server/v2|nats-server"
+  "nats|github.com/nats-io/natscli/nats|nats"
+  "kwok|sigs.k8s.io/kwok/cmd/kwok|kwok"
+  "helm4|helm.sh/helm/v4/cmd/helm|helm"
+  "helm3|helm.sh/helm/v3/cmd/helm|helm3"
+)
+
+kubernetes_version=$(sed -n 's/^.*k8s\.io\/kubernetes \(v[0-9.]*\).*$/\1/p' kubernetes/go.mod)
+
+# What a part's own release build stamps into its binaries. Kubernetes calls itself v0.0.0 without it and refuses
+# clients; Helm 3 believes in Kubernetes 1.20 and refuses charts.
+linker_flags() { # module
+  local minor=${kubernetes_version#v1.}
+  case $1 in
+    kubernetes) echo "-s -w -X k8s.io/component-base/version.gitVersion=$kubernetes_version" ;;
+    helm3)
+      local package=helm.sh/helm/v3/pkg/chartutil
+      echo "-s -w -X $package.k8sVersionMajor=1 -X $package.k8sVersionMinor=${minor%%.*}"
+      ;;
+    *) echo "-s -w" ;;
+  esac
+}
+
+fingerprint() { # module
+  cat "$1/go.mod" "$1/go.sum" <(linker_flags "$1"; go version) | sha256sum | cut -c1-16
+}
+
+bin=$cache/bin-$(for m in $(printf '%s\n' "${parts[@]}" | cut -d'|' -f1 | sort -u); do fingerprint "$m"; done |
+  cat - <(echo "${KUBEBUILDER_ASSETS:-}") | sha256sum | cut -c1-16)
+if [ -e "$bin/complete" ]; then
+  echo "$bin"
+  exit 0
+fi
+mkdir -p "$bin"
+exec 9>"$cache/lock"
+flock 9 # two runs at once would build everything twice
+
+number=0
+for part in "${parts[@]}"; do
+  IFS='|' read -r module package name <<<"$part"
+  number=$((number + 1))
+  if [ -n "${KUBEBUILDER_ASSETS:-}" ] && [ -x "$KUBEBUILDER_ASSETS/$name" ]; then
+    ln -sf "$KUBEBUILDER_ASSETS/$name" "$bin/$name"
+    echo "[$number/${#parts[@]}] $name: from KUBEBUILDER_ASSETS" >&2
+    continue
+  fi
+  kept=$cache/$module-$(fingerprint "$module")
+  if [ ! -x "$kept/$name" ]; then
+    echo "[$number/${#parts[@]}] $name: building (minutes when cold)" >&2
+    mkdir -p "$kept"
+    started=$SECONDS
+    (cd "$module" && go build -trimpath -ldflags "$(linker_flags "$module")" -o "$kept/$name.new" "$package") >&2
+    mv "$kept/$name.new" "$kept/$name"
+    echo "[$number/${#parts[@]}] $name: built in $((SECONDS - started)) s" >&2
+  fi
+  ln -sf "$kept/$name" "$bin/$name"
+done
+
+# kwok's stages say how its fake nodes and pods live; they come with the module's source.
+stages=$(cd kwok && go list -m -f '{{.Dir}}' sigs.k8s.io/kwok)/kustomize/stage
+mkdir -p "$bin/kwok-stages"
+for stage in node/fast/node-initialize.yaml node/heartbeat-with-lease/node-heartbeat-with-lease.yaml \
+  pod/fast/pod-ready.yaml pod/fast/pod-complete.yaml pod/fast/pod-delete.yaml; do
+  install -m 0644 "$stages/$stage" "$bin/kwok-stages/"
+done
+touch "$bin/complete"
+echo "$bin"

@@ -1,0 +1,203 @@
+//! The rules of the hold, as DESIGN states them. The own keys always follow from the stored object and the new
+//! template; what a client sent for them means nothing.
+
+use contract::{ChangeId, Digest, Gate, Key, Lane, Phase, change_id::Replaced};
+
+use super::patch;
+use crate::{
+    object::{Annotations, Object},
+    review::{Answer, Denial, Malformed, Request},
+};
+
+/// What the decision depends on besides the review.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether clients are told in a warning that their change waits. `kubectl --warnings-as-errors` would fail.
+    pub warnings: bool,
+    /// User name of the executor: an administrator lifts a quarantine in its name.
+    pub executor: String,
+}
+
+/// What became of a review; the word is a metric's label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Nothing about the template: own keys stay as they were.
+    Passed,
+    /// A new change waits.
+    Held,
+    /// Back to what was let through: the gate opens at once.
+    Opened,
+    /// Refused.
+    Denied,
+}
+
+/// What the object is to look like: our own keys, our label and, where demanded, the pause.
+#[derive(Debug, PartialEq)]
+pub(super) struct Intent<'a> {
+    pub(super) own: Annotations<'a>,
+    pub(super) phase: Option<String>,
+    pub(super) paused: bool,
+}
+
+/// The objects of one review.
+struct Pair<'a, 'r> {
+    request: &'r Request<'a>,
+    new: Object<'a>,
+    old: Option<Object<'a>>,
+}
+
+/// Decides on a written Deployment (main resource or a subresource).
+///
+/// # Errors
+/// A review without the objects that its operation needs, or with a template that is no JSON object tree.
+pub fn decide(request: &Request<'_>, settings: &Settings) -> Result<(Verdict, Answer), Malformed> {
+    let pair = Pair { request, new: request.object()?, old: request.old_object()? };
+    let mut intent = pair.as_stored();
+    let is_subresource = request.sub_resource.as_deref().is_some_and(|part| !part.is_empty());
+    // On a subresource the spec in the request means nothing: it is reset after admission.
+    if is_subresource {
+        return Ok((
+            Verdict::Passed,
+            Answer { patch: patch::operations(&pair.new, &intent), ..Answer::default() },
+        ));
+    }
+    if let Some(denial) = pair.lane_denial() {
+        return Ok(denied(denial));
+    }
+    let template =
+        |error: serde_json::Error| Malformed::Field { field: "spec.template", problem: error.to_string() };
+    let same = match &pair.old {
+        Some(old) => pair.new.spec.has_template_of(&old.spec).map_err(template)?,
+        None => false,
+    };
+    let (verdict, warnings) = if same {
+        (Verdict::Passed, Vec::new())
+    } else {
+        let digest = pair.new.spec.digest().map_err(template)?;
+        pair.remember_what_runs(&mut intent).map_err(template)?;
+        if let Some(denial) = pair.quarantine_denial(&intent, &digest, settings) {
+            return Ok(denied(denial));
+        }
+        pair.submit(&mut intent, &digest)
+    };
+    pair.keep_pause(&mut intent);
+    let warnings = if settings.warnings { warnings } else { Vec::new() };
+    Ok((verdict, Answer { denial: None, patch: patch::operations(&pair.new, &intent), warnings }))
+}
+
+fn denied(denial: Denial) -> (Verdict, Answer) {
+    (Verdict::Denied, Answer { denial: Some(denial), ..Answer::default() })
+}
+
+impl<'a> Pair<'a, '_> {
+    /// Own keys and label as the stored object has them; on CREATE none.
+    fn as_stored(&self) -> Intent<'a> {
+        let metadata = self.old.as_ref().map(|old| &old.metadata);
+        Intent {
+            own: metadata.and_then(|metadata| metadata.annotations.clone()).unwrap_or_default(),
+            phase: metadata.and_then(|metadata| metadata.labels.as_ref()?.phase.clone()),
+            paused: self.new.spec.is_paused(),
+        }
+    }
+
+    fn old_is_closed(&self) -> bool {
+        self.old
+            .as_ref()
+            .and_then(|old| old.metadata.annotations.as_ref())
+            .is_some_and(Annotations::is_closed)
+    }
+
+    /// `released` where it is absent: what runs, but only if it does run. The template of a stored object that is
+    /// itself closed never ran.
+    fn remember_what_runs(&self, intent: &mut Intent<'a>) -> Result<(), serde_json::Error> {
+        if let Some(old) = &self.old
+            && intent.own.state().released.is_none()
+            && !self.old_is_closed()
+        {
+            intent.own.set(Key::Released, Some(old.spec.digest()?.to_string()));
+        }
+        Ok(())
+    }
+
+    /// A new template: back to what was let through opens the gate, anything else waits.
+    fn submit(&self, intent: &mut Intent<'a>, digest: &Digest) -> (Verdict, Vec<String>) {
+        let before = intent.own.state();
+        let is = |known: Option<&Digest>| known == Some(digest);
+        let opens = is(before.released.as_ref()) || is(before.good_or_released());
+        let change = self.change_id(digest);
+        intent.own.set(Key::Change, Some(change.to_string()));
+        intent.own.set(Key::RequestedBy, Some(self.request.user_info.username.clone()));
+        intent.own.set(Key::Traceparent, None::<String>);
+        let waiting = before.change.filter(|_| self.old_is_closed());
+        if opens {
+            // Nothing is in flight only if this very template was let through last and reached its end.
+            let settled = is(before.released.as_ref()) && is(before.good.as_ref());
+            intent.phase = (!settled).then(|| Phase::Released.as_str().to_owned());
+            intent.own.set(Key::Gate, Some(Gate::Open.as_str()));
+            intent.own.set(Key::Released, Some(digest.to_string()));
+            let told = waiting.map(|id| {
+                format!("Roadstead: back to a template already let through; change {id} is cancelled")
+            });
+            (Verdict::Opened, told.into_iter().collect())
+        } else {
+            intent.phase = Some(Phase::Held.as_str().to_owned());
+            intent.own.set(Key::Gate, Some(Gate::Closed.as_str()));
+            let replaced = waiting.map_or_else(String::new, |id| format!(", in place of {id}"));
+            (
+                Verdict::Held,
+                vec![format!("Roadstead: change {change} is accepted and waits for its release{replaced}")],
+            )
+        }
+    }
+
+    fn change_id(&self, digest: &Digest) -> ChangeId {
+        let replaced = self
+            .old
+            .as_ref()
+            .map(|old| Replaced { uid: &old.metadata.uid, generation: old.metadata.generation });
+        ChangeId::derive(self.request.namespace(), self.request.name(), digest, replaced)
+    }
+
+    /// While closed, a Deployment whose old pods would go before new ones come is paused by us. On CREATE there
+    /// are none. Where the pause is no longer needed, ours is taken away and a user's own stays.
+    fn keep_pause(&self, intent: &mut Intent<'a>) {
+        let ours = intent.own.get(Key::Paused) == Some("true");
+        let needed = self.old.is_some() && intent.own.is_closed() && self.new.spec.scales_down_first();
+        // The API server may call again with our own first answer in it (reinvocation): that pause is ours, too.
+        // A client that claims so gains nothing: whoever may write the annotation may end the pause himself.
+        let sent = self.new.metadata.annotations.as_ref().and_then(|sent| sent.get(Key::Paused));
+        if needed && (!intent.paused || sent == Some("true")) {
+            intent.own.set(Key::Paused, Some("true"));
+            intent.paused = true;
+        } else if !needed && ours {
+            intent.own.set(Key::Paused, None::<String>);
+            intent.paused = false;
+        }
+    }
+
+    /// A lane that is none is refused where it is new, so that an object written before can still be changed.
+    fn lane_denial(&self) -> Option<Denial> {
+        let lane = |object: &Object<'_>| object.metadata.annotations.as_ref()?.lane().map(str::to_owned);
+        let asked = lane(&self.new)?;
+        let error = asked.parse::<Lane>().err()?;
+        let is_new = self.old.as_ref().and_then(lane).is_none_or(|old| old != asked);
+        is_new.then(|| Denial {
+            message: format!("metadata.annotations[{}]: {error}", contract::key::LANE),
+            causes: vec![("FieldValueInvalid", error.to_string())],
+        })
+    }
+
+    fn quarantine_denial(&self, intent: &Intent<'_>, digest: &Digest, settings: &Settings) -> Option<Denial> {
+        intent.own.state().quarantined.contains(digest).then(|| Denial {
+            message: format!(
+                "Roadstead denied this change: the same pod template failed before and was rolled back. Change the \
+                 template, or lift the quarantine as an administrator: kubectl annotate deployment {} -n {} {}- --as={}",
+                self.request.name(),
+                self.request.namespace(),
+                Key::Quarantined.name(),
+                settings.executor,
+            ),
+            causes: vec![("RoadsteadQuarantined", format!("template {digest} is quarantined"))],
+        })
+    }
+}

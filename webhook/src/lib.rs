@@ -1,0 +1,13 @@
+//! Admission webhook of Roadstead. A review goes through `server` to `hold` or `gate`; `outbox` fills the queue
+//! from what is held.
+
+pub mod args;
+mod deployment;
+pub mod gate;
+pub mod hold;
+pub mod metrics;
+pub mod object;
+pub mod outbox;
+pub mod review;
+pub mod run;
+pub mod server;

@@ -1,0 +1,153 @@
+//! What the webhook counts. Never an object's name as a label.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use ops::publish::Kept;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+/// Upper bounds of the durations, in seconds: a review takes tens of microseconds, one with a live read
+/// milliseconds.
+const DURATIONS: [f64; 12] = [50e-6, 100e-6, 200e-6, 400e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.2, 1.0, 5.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReviewLabels {
+    webhook: &'static str,
+    verdict: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RejectLabels {
+    reason: &'static str,
+}
+
+/// The webhook's metrics.
+#[derive(Clone)]
+pub struct Metrics {
+    reviews: Family<ReviewLabels, Counter>,
+    duration: Histogram,
+    rejected: Family<RejectLabels, Counter>,
+    panics: Counter,
+    published: Counter,
+    duplicates: Counter,
+    publish_failures: Counter,
+    held: Gauge,
+    oldest: Gauge,
+    certificate_expiry: Gauge,
+    certificate_failures: Counter,
+    /// Connections that are open.
+    pub connections: Gauge,
+}
+
+impl Metrics {
+    /// Makes and registers them.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            reviews: Family::default(),
+            duration: Histogram::new(DURATIONS),
+            rejected: Family::default(),
+            panics: Counter::default(),
+            published: Counter::default(),
+            duplicates: Counter::default(),
+            publish_failures: Counter::default(),
+            held: Gauge::default(),
+            oldest: Gauge::default(),
+            certificate_expiry: Gauge::default(),
+            certificate_failures: Counter::default(),
+            connections: Gauge::default(),
+        };
+        registry.register("reviews", "Reviews answered, by webhook and verdict", metrics.reviews.clone());
+        registry.register_with_unit(
+            "review_duration",
+            "Time from a review's last byte to its answer",
+            Unit::Seconds,
+            metrics.duration.clone(),
+        );
+        registry.register(
+            "requests_rejected",
+            "Requests answered with an error, by reason",
+            metrics.rejected.clone(),
+        );
+        registry.register("panics", "Reviews lost to a panic", metrics.panics.clone());
+        registry.register("published", "Held changes published to the queue", metrics.published.clone());
+        registry.register(
+            "published_duplicates",
+            "Publishes that the queue knew already",
+            metrics.duplicates.clone(),
+        );
+        registry.register(
+            "publish_failures",
+            "Publishes that failed and are retried",
+            metrics.publish_failures.clone(),
+        );
+        registry.register("held_changes", "Changes that wait now", metrics.held.clone());
+        registry.register_with_unit(
+            "oldest_held",
+            "When the oldest waiting change was first seen, as a Unix time; 0: none waits",
+            Unit::Seconds,
+            metrics.oldest.clone(),
+        );
+        registry.register_with_unit(
+            "certificate_expiry",
+            "When the serving certificate expires, as a Unix time",
+            Unit::Seconds,
+            metrics.certificate_expiry.clone(),
+        );
+        registry.register(
+            "certificate_load_failures",
+            "Times that the certificate files were not usable",
+            metrics.certificate_failures.clone(),
+        );
+        registry.register("connections", "Connections that are open", metrics.connections.clone());
+        metrics
+    }
+
+    /// A review was answered.
+    pub fn reviewed(&self, webhook: &'static str, verdict: &'static str, took: Duration) {
+        self.reviews.get_or_create(&ReviewLabels { webhook, verdict }).inc();
+        self.duration.observe(took.as_secs_f64());
+    }
+
+    /// A request was answered with an error.
+    pub fn rejected(&self, reason: &'static str) {
+        self.rejected.get_or_create(&RejectLabels { reason }).inc();
+    }
+
+    /// A review was lost to a panic.
+    pub fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    /// A change is on the queue.
+    pub fn published(&self, kept: Kept) {
+        match kept {
+            Kept::New => self.published.inc(),
+            Kept::Duplicate => self.duplicates.inc(),
+        };
+    }
+
+    /// A change is not on the queue yet.
+    pub fn publish_failed(&self) {
+        self.publish_failures.inc();
+    }
+
+    /// How many changes wait, and since when the oldest.
+    pub fn held(&self, (count, oldest): (usize, Option<Timestamp>)) {
+        self.held.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.oldest.set(oldest.map_or(0, Timestamp::as_second));
+    }
+
+    /// A certificate is served that expires then (Unix time).
+    pub fn certificate(&self, expiry: i64) {
+        self.certificate_expiry.set(expiry);
+    }
+
+    /// The certificate files were not usable.
+    pub fn certificate_failed(&self) {
+        self.certificate_failures.inc();
+    }
+}

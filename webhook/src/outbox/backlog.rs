@@ -1,0 +1,153 @@
+//! Which held Deployments are still to be looked at. It holds names only, each once, so it is never larger than
+//! the number of held Deployments, however long NATS is away.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use k8s_openapi::jiff::Timestamp;
+use tokio::sync::Notify;
+
+/// Namespace and name of a Deployment.
+pub type Key = (String, String);
+
+/// The held Deployments, and those of them that are to be published.
+#[derive(Default)]
+pub struct Backlog {
+    inner: Mutex<Inner>,
+    added: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// Every held Deployment, and since when it is known to wait.
+    held: BTreeMap<Key, Timestamp>,
+    /// Whether each waits in `queue` already.
+    queued: std::collections::BTreeSet<Key>,
+    queue: VecDeque<Key>,
+}
+
+impl Backlog {
+    /// A Deployment is held: look at it.
+    pub fn add(&self, key: Key) {
+        let mut inner = self.inner();
+        inner.held.entry(key.clone()).or_insert_with(Timestamp::now);
+        inner.push(key);
+        drop(inner);
+        self.added.notify_one();
+    }
+
+    /// A Deployment is held no more.
+    pub fn forget(&self, key: &Key) {
+        self.inner().held.remove(key);
+    }
+
+    /// Of these namespaces only those Deployments are held.
+    pub fn retain(&self, is_held: impl Fn(&Key) -> bool) {
+        self.inner().held.retain(|key, _| is_held(key));
+    }
+
+    /// Looks at every held Deployment for which `wanted` says so again.
+    pub fn again(&self, wanted: impl Fn(&Key) -> bool) {
+        let mut inner = self.inner();
+        let keys: Vec<Key> = inner.held.keys().filter(|key| wanted(key)).cloned().collect();
+        for key in keys {
+            inner.push(key);
+        }
+        drop(inner);
+        self.added.notify_one();
+    }
+
+    /// The next one to look at; waits for one.
+    pub async fn next(&self) -> Key {
+        loop {
+            let added = self.added.notified();
+            let key = {
+                let mut inner = self.inner();
+                let key = inner.queue.pop_front();
+                if let Some(key) = &key {
+                    inner.queued.remove(key);
+                    if !inner.queue.is_empty() {
+                        // One notification wakes one worker: pass it on while there is more.
+                        self.added.notify_one();
+                    }
+                }
+                key
+            };
+            match key {
+                Some(key) => return key,
+                None => added.await,
+            }
+        }
+    }
+
+    /// How many Deployments are held, and since when the oldest of them.
+    pub fn depth(&self) -> (usize, Option<Timestamp>) {
+        let inner = self.inner();
+        (inner.held.len(), inner.held.values().min().copied())
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn push(&mut self, key: Key) {
+        if self.queued.insert(key.clone()) {
+            self.queue.push_back(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        ("shop".into(), name.into())
+    }
+
+    #[tokio::test]
+    async fn each_waits_once_and_in_order() {
+        let backlog = Backlog::default();
+        for name in ["web", "api", "web"] {
+            backlog.add(key(name));
+        }
+        assert_eq!(backlog.next().await, key("web"));
+        assert_eq!(backlog.next().await, key("api"));
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(10), backlog.next()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_still_held_is_looked_at_again() {
+        let backlog = Backlog::default();
+        for name in ["web", "api"] {
+            backlog.add(key(name));
+            backlog.next().await;
+        }
+        backlog.forget(&key("api"));
+        assert_eq!(backlog.depth().0, 1);
+        backlog.again(|_| true);
+        assert_eq!(backlog.next().await, key("web"));
+    }
+
+    #[tokio::test]
+    async fn every_worker_that_waits_is_woken_while_there_is_work() {
+        let backlog = std::sync::Arc::new(Backlog::default());
+        let workers: Vec<_> = (0..3)
+            .map(|_| {
+                let backlog = std::sync::Arc::clone(&backlog);
+                tokio::spawn(async move { backlog.next().await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        for name in ["a", "b", "c"] {
+            backlog.add(key(name));
+        }
+        for worker in workers {
+            worker.await.unwrap();
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The outbox: turns each held Deployment into one message on the queue. The held object in etcd is the record;
+//! whatever NATS lost is published again from it.
+
+mod backlog;
+mod publish;
+mod refill;
+mod watch;
+
+use std::sync::Arc;
+
+use kube::Client;
+use ops::{BoxError, args, namespaces::Namespaces, readiness::Handle};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use self::{backlog::Backlog, publish::Publisher};
+use crate::metrics::Metrics;
+
+/// Changes that are published at the same time.
+const WORKERS: usize = 8;
+
+/// What the outbox needs.
+pub struct Outbox {
+    /// To watch and read Deployments.
+    pub client: Client,
+    /// Who is opted in, and the lanes.
+    pub namespaces: Namespaces,
+    /// Name of this cluster.
+    pub cluster: String,
+    /// How to reach NATS.
+    pub nats: args::Nats,
+    /// Counters.
+    pub metrics: Metrics,
+}
+
+impl Outbox {
+    /// Runs until told to stop; drops `ready` after the first list of held Deployments. Without NATS it goes on
+    /// watching: changes wait, and are published when it is back.
+    pub async fn run(self, ready: Handle, stop: CancellationToken) -> Result<(), BoxError> {
+        let backlog = Arc::new(Backlog::default());
+        let mut tasks = JoinSet::<Result<(), BoxError>>::new();
+        let apis = self.namespaces.apis(&self.client, kube::Api::all, kube::Api::namespaced);
+        let ready = Arc::new(ready);
+        for api in apis {
+            let (backlog, metrics) = (Arc::clone(&backlog), self.metrics.clone());
+            tasks.spawn(watch::held(api, backlog, metrics, Arc::clone(&ready), stop.clone()));
+        }
+        drop(ready);
+        tasks.spawn(self.publish(backlog, stop.clone()));
+        while let Some(ended) = tasks.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
+
+    async fn publish(self, backlog: Arc<Backlog>, stop: CancellationToken) -> Result<(), BoxError> {
+        let client = tokio::select! {
+            client = ops::nats::connect(&self.nats, "webhook") => client?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        let context = ops::streams::jetstream(&client);
+        let publisher = Arc::new(Publisher {
+            client: self.client,
+            namespaces: self.namespaces.clone(),
+            cluster: self.cluster,
+            context: context.clone(),
+            metrics: self.metrics,
+        });
+        let mut tasks = JoinSet::<Result<(), BoxError>>::new();
+        tasks.spawn(refill::run(
+            context,
+            self.nats.replicas,
+            self.namespaces,
+            Arc::clone(&backlog),
+            stop.clone(),
+        ));
+        for _ in 0..WORKERS {
+            tasks.spawn(publish::work(Arc::clone(&publisher), Arc::clone(&backlog), stop.clone()));
+        }
+        while let Some(ended) = tasks.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+//! From a held Deployment to its message. The object is read anew, so that what is published is what is stored;
+//! the last message on the subject is compared first, so that several replicas and restarts do not multiply the
+//! history.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{
+    header::NATS_MESSAGE_ID,
+    jetstream::{self, stream::LastRawMessageErrorKind},
+};
+use contract::{
+    Change, ChangeEvent, Digest, Key as Own, Phase, State,
+    envelope::Payload as _,
+    key::{LANE, PHASE_LABEL},
+    subject::{self, ChangeSubject, SubjectError},
+};
+use kube::Client;
+use ops::{BoxError, chain, namespaces::Namespaces, publish::Kept};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::backlog::{Backlog, Key};
+use crate::{deployment, metrics::Metrics};
+
+/// Pauses between two tries: doubled from the first to the last.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Publishes held Deployments.
+pub struct Publisher {
+    pub(super) client: Client,
+    pub(super) namespaces: Namespaces,
+    pub(super) cluster: String,
+    pub(super) context: jetstream::Context,
+    pub(super) metrics: Metrics,
+}
+
+/// Why a change is not on the queue yet.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("cannot read the Deployment")]
+    Read(#[from] kube::Error),
+    #[error("the Deployment is not readable")]
+    Json(#[from] serde_json::Error),
+    #[error("the Deployment has a name that fits into no subject")]
+    Subject(#[from] SubjectError),
+    #[error("cannot look up the last message of the Deployment")]
+    Last(#[from] jetstream::stream::LastRawMessageError),
+    #[error(transparent)]
+    Publish(#[from] ops::publish::Error),
+}
+
+/// One worker: takes Deployments from the backlog and publishes them, one after the other, until told to stop.
+/// What fails goes back into the backlog after a pause, so nothing piles up here.
+pub async fn work(
+    publisher: Arc<Publisher>,
+    backlog: Arc<Backlog>,
+    stop: CancellationToken,
+) -> Result<(), BoxError> {
+    let mut pause = PAUSE.0;
+    while let Some(key) = tokio::select! { key = backlog.next() => Some(key), () = stop.cancelled() => None }
+    {
+        let Err(error) = publisher.publish(&key).await else {
+            pause = PAUSE.0;
+            continue;
+        };
+        publisher.metrics.publish_failed();
+        tracing::warn!(
+            namespace = key.0,
+            deployment = key.1,
+            error = chain(&error),
+            retry_in_ms = pause.as_millis(),
+            "a held change is not on the queue yet"
+        );
+        tokio::select! { () = tokio::time::sleep(pause) => {}, () = stop.cancelled() => break }
+        pause = (pause * 2).min(PAUSE.1);
+        backlog.again(|held| *held == key);
+    }
+    Ok(())
+}
+
+impl Publisher {
+    async fn publish(&self, (namespace, name): &Key) -> Result<(), Error> {
+        let Some(opted_in) = self.namespaces.get(namespace) else { return Ok(()) };
+        let text = match deployment::get(&self.client, namespace, name).await {
+            Ok(text) => text,
+            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let lane = |asked: Option<&str>| opted_in.lane(asked);
+        let Some(change) = message(&self.cluster, serde_json::from_str(&text)?, lane)? else { return Ok(()) };
+        let address = ChangeSubject {
+            cluster: change.cluster.clone(),
+            lane: change.lane,
+            namespace: change.namespace.clone(),
+            name: change.name.clone(),
+        };
+        let subject = address.encode()?;
+        if self.is_last(&subject, &change).await? {
+            return Ok(());
+        }
+        let kept = ops::publish::publish(&self.context, subject, &change).await?;
+        self.metrics.published(kept);
+        if kept == Kept::New {
+            tracing::info!(namespace, deployment = name, change = %change.change, lane = %change.lane, "queued");
+            self.tell(&change).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the newest message on the subject is this one.
+    async fn is_last(&self, subject: &str, change: &Change) -> Result<bool, Error> {
+        let stream = self.context.get_stream_no_info(contract::stream::CHANGES).await;
+        let Ok(stream) = stream else { return Ok(false) };
+        match stream.get_last_raw_message_by_subject(subject).await {
+            Ok(last) => Ok(last.headers.get(NATS_MESSAGE_ID).is_some_and(|id| id.as_str() == change.id())),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn tell(&self, change: &Change) -> Result<(), Error> {
+        let Change { cluster, namespace, name, .. } = change;
+        let event = ChangeEvent {
+            cluster: cluster.clone(),
+            namespace: namespace.clone(),
+            name: name.clone(),
+            uid: change.uid.clone(),
+            change: change.change.clone(),
+            phase: Phase::Held,
+            message: format!("change {} waits in the {} lane", change.change, change.lane),
+            digest: Some(change.digest.clone()),
+            lane: Some(change.lane),
+            requested_by: change.requested_by.clone(),
+        };
+        let subject = subject::event(cluster, namespace, name, Phase::Held)?;
+        ops::publish::publish(&self.context, subject, &event).await?;
+        Ok(())
+    }
+}
+
+/// The message of a Deployment; `None` where it is held no more.
+fn message(
+    cluster: &str,
+    deployment: Value,
+    lane: impl FnOnce(Option<&str>) -> contract::Lane,
+) -> Result<Option<Change>, serde_json::Error> {
+    let metadata = &deployment["metadata"];
+    let annotation = |key: &str| metadata["annotations"][key].as_str();
+    let state = State::read(annotation, |_| metadata["labels"][PHASE_LABEL].as_str());
+    let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
+    let (true, Some(Phase::Held), Some(change)) = (state.is_closed(), state.phase, state.change) else {
+        return Ok(None);
+    };
+    let message = Change {
+        cluster: cluster.to_owned(),
+        namespace: text("namespace"),
+        name: text("name"),
+        uid: text("uid"),
+        change,
+        digest: Digest::of_value(&deployment["spec"]["template"])?,
+        lane: lane(annotation(LANE)),
+        attempt: 1,
+        generation: metadata["generation"].as_i64().unwrap_or_default(),
+        requested_by: state.requested_by,
+        released: state.released,
+        traceparent: annotation(Own::Traceparent.name()).map(str::to_owned),
+        truncated: false,
+        deployment: None,
+    };
+    Ok(Some(message.with_deployment(deployment)))
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::Lane;
+    use serde_json::json;
+
+    use super::*;
+
+    fn deployment(gate: &str, phase: &str) -> Value {
+        json!({
+            "metadata": {
+                "name": "web", "namespace": "shop", "uid": "u", "generation": 3,
+                "labels": {"roadstead.dev/phase": phase},
+                "annotations": {
+                    "roadstead.dev/gate": gate, "roadstead.dev/change": "abcdefghij",
+                    "roadstead.dev/requested-by": "jane", "roadstead.dev/lane": "bulk",
+                },
+            },
+            "spec": {"template": {"spec": {}}},
+        })
+    }
+
+    #[test]
+    fn a_held_deployment_becomes_a_message_with_the_digest_of_what_is_stored() {
+        let lane = |asked: Option<&str>| asked.unwrap().parse::<Lane>().unwrap();
+        let change = message("east", deployment("closed", "held"), lane).unwrap().unwrap();
+        assert_eq!(change.id(), "u.abcdefghij.bulk.1");
+        assert_eq!(change.digest, Digest::of_value(&json!({"spec": {}})).unwrap());
+        assert_eq!(change.requested_by.as_deref(), Some("jane"));
+        assert!(change.deployment.is_some());
+    }
+
+    #[test]
+    fn what_is_not_held_any_more_is_no_message() {
+        for (gate, phase) in [("open", "held"), ("closed", "released"), ("closed", "dead")] {
+            assert_eq!(
+                message("east", deployment(gate, phase), |_| Lane::Normal).unwrap(),
+                None,
+                "{gate} {phase}"
+            );
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The serving certificate: read from files at the start and again on a timer (the kubelet swaps a symlink, which
+//! file events miss). A pair that cannot be used is told of and the old one stays.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use ops::{BoxError, chain};
+use rustls::{
+    ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use tokio_util::sync::CancellationToken;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use crate::metrics::Metrics;
+
+/// Why a pair of files is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// The certificate file.
+    #[error("cannot read the certificate {path} (--tls-cert); it must hold a PEM certificate chain")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
+    /// The key file.
+    #[error("cannot read the private key {path} (--tls-key); it must hold a PEM private key")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
+    /// Both can be read but not be used together.
+    #[error("the certificate and the private key are not usable together")]
+    Pair(#[source] rustls::Error),
+    /// The certificate has run out.
+    #[error("the certificate has expired; renew it")]
+    Expired,
+}
+
+/// The pair that is served now.
+#[derive(Debug)]
+struct Served(ArcSwap<Pair>);
+
+#[derive(Debug)]
+struct Pair {
+    key: Arc<CertifiedKey>,
+    expiry: i64,
+    text: (Vec<u8>, Vec<u8>),
+}
+
+/// Serves the newest usable pair of two files.
+pub struct Certificates {
+    files: (PathBuf, PathBuf),
+    served: Arc<Served>,
+    metrics: Metrics,
+}
+
+impl ResolvesServerCert for Served {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.load().key))
+    }
+}
+
+impl Certificates {
+    /// Reads the files for the first time.
+    pub fn load(certificate: &Path, key: &Path, metrics: Metrics) -> Result<Self, CertificateError> {
+        let pair = read(certificate, key)?;
+        metrics.certificate(pair.expiry);
+        let served = Arc::new(Served(ArcSwap::from_pointee(pair)));
+        Ok(Self { files: (certificate.to_owned(), key.to_owned()), served, metrics })
+    }
+
+    /// The TLS configuration that serves them.
+    pub fn server_config(&self) -> Result<Arc<ServerConfig>, rustls::Error> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let resolver = Arc::clone(&self.served);
+        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// Reads the files again each `period` until told to stop.
+    pub async fn keep_fresh(self, period: Duration, stop: CancellationToken) -> Result<(), BoxError> {
+        while tokio::time::timeout(period, stop.cancelled()).await.is_err() {
+            self.refresh();
+        }
+        Ok(())
+    }
+
+    fn refresh(&self) {
+        match read(&self.files.0, &self.files.1) {
+            Ok(pair) if pair.text == self.served.0.load().text => {}
+            Ok(pair) => {
+                tracing::info!(expiry = pair.expiry, "serving a new certificate");
+                self.metrics.certificate(pair.expiry);
+                self.served.0.store(Arc::new(pair));
+            }
+            Err(error) => {
+                self.metrics.certificate_failed();
+                tracing::warn!(
+                    error = chain(&error),
+                    "the certificate files are not usable; the old pair stays"
+                );
+            }
+        }
+    }
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<Pair, CertificateError> {
+    let broken_certificate =
+        |source: BoxError| CertificateError::Certificate { path: certificate.to_owned(), source };
+    let broken_key = |source: BoxError| CertificateError::Key { path: key.to_owned(), source };
+    let chain_text = std::fs::read(certificate).map_err(|error| broken_certificate(error.into()))?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&chain_text)
+        .collect::<Result<_, _>>()
+        .map_err(|error| broken_certificate(error.into()))?;
+    let leaf = chain.first().ok_or_else(|| broken_certificate("it holds no certificate".into()))?;
+    let (_, parsed) = X509Certificate::from_der(leaf).map_err(|error| broken_certificate(error.into()))?;
+    let expiry = parsed.validity().not_after.timestamp();
+    if expiry <= k8s_openapi::jiff::Timestamp::now().as_second() {
+        return Err(CertificateError::Expired);
+    }
+    let key_text = std::fs::read(key).map_err(|error| broken_key(error.into()))?;
+    let private = PrivateKeyDer::from_pem_slice(&key_text).map_err(|error| broken_key(error.into()))?;
+    let provider: CryptoProvider = aws_lc_rs::default_provider();
+    let pair = CertifiedKey::from_der(chain, private, &provider).map_err(CertificateError::Pair)?;
+    Ok(Pair { key: Arc::new(pair), expiry, text: (chain_text, key_text) })
+}

@@ -1,0 +1,33 @@
+//! The webhook from outside: as a process that is started wrongly, and as a TLS server that is spoken to badly.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect is to stop there")]
+
+mod serve;
+mod start;
+
+use std::time::Duration;
+
+use certs::tls::{Authority, Files, LeafRequest, Usage};
+
+/// Makes a folder hold a serving certificate for loopback, valid for an hour.
+fn issue(files: &Files) {
+    files.ensure("test", Duration::from_hours(2), &leaf(Duration::from_hours(1))).unwrap();
+}
+
+fn leaf(life: Duration) -> LeafRequest {
+    LeafRequest {
+        common_name: "webhook".into(),
+        organizations: Vec::new(),
+        dns_names: vec!["localhost".into()],
+        ips: vec![std::net::Ipv4Addr::LOCALHOST.into()],
+        usage: Usage::Server,
+        life,
+    }
+}
+
+/// Another leaf of the authority in the folder.
+fn renewed(files: &Files) -> certs::tls::Leaf {
+    let read = |path| std::fs::read_to_string(path).unwrap();
+    let authority = Authority::from_pem(&read(files.ca_cert()), &read(files.ca_key())).unwrap();
+    authority.issue(&leaf(Duration::from_mins(30))).unwrap()
+}

@@ -25,6 +25,18 @@ pub fn registry(version: &'static str) -> Registry {
     registry
 }
 
+/// The rows of a metrics reference (`| \`name\` | help |`) that a registry needs and `reference` does not have.
+#[must_use]
+pub fn undocumented(registry: &Registry, reference: &str) -> Vec<String> {
+    let mut text = String::new();
+    if encode(&mut text, registry).is_err() {
+        return vec!["a registry that cannot be encoded".into()];
+    }
+    let help = text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split_once(' '));
+    let rows = help.map(|(name, help)| format!("| `{name}` | {} |", help.trim_end_matches('.')));
+    rows.filter(|row| !reference.contains(row)).collect()
+}
+
 /// Why the admin endpoint cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address} (--admin-listen); choose a free address")]

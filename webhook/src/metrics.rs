@@ -14,6 +14,15 @@ use prometheus_client::{
 /// milliseconds.
 const DURATIONS: [f64; 12] = [50e-6, 100e-6, 200e-6, 400e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.2, 1.0, 5.0];
 
+/// Every verdict of each webhook, so that a series is there before its first review.
+const VERDICTS: [(&str, &[&str]); 2] = [
+    ("hold", &["passed", "held", "opened", "denied", "unconfigured"]),
+    ("gate", &["allowed", "denied", "unsure", "unconfigured"]),
+];
+
+/// Every reason for which a request is answered with an error.
+const REASONS: [&str; 4] = ["handshake", "body", "slow", "malformed"];
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReviewLabels {
     webhook: &'static str,
@@ -60,6 +69,14 @@ impl Metrics {
             certificate_failures: Counter::default(),
             connections: Gauge::default(),
         };
+        for (webhook, verdicts) in VERDICTS {
+            for verdict in verdicts {
+                drop(metrics.reviews.get_or_create(&ReviewLabels { webhook, verdict }));
+            }
+        }
+        for reason in REASONS {
+            drop(metrics.rejected.get_or_create(&RejectLabels { reason }));
+        }
         registry.register("reviews", "Reviews answered, by webhook and verdict", metrics.reviews.clone());
         registry.register_with_unit(
             "review_duration",
@@ -86,13 +103,13 @@ impl Metrics {
         );
         registry.register("held_changes", "Changes that wait now", metrics.held.clone());
         registry.register_with_unit(
-            "oldest_held",
+            "oldest_held_timestamp",
             "When the oldest waiting change was first seen, as a Unix time; 0: none waits",
             Unit::Seconds,
             metrics.oldest.clone(),
         );
         registry.register_with_unit(
-            "certificate_expiry",
+            "certificate_expiry_timestamp",
             "When the serving certificate expires, as a Unix time",
             Unit::Seconds,
             metrics.certificate_expiry.clone(),

@@ -64,11 +64,11 @@ impl Failure {
             kube::Error::Api(status) => {
                 Self::Api(format!("{}: the API server says: {}", attempt.what, status.message))
             }
-            kube::Error::Auth(error) => Self::Unauthorized(chain(error)),
+            kube::Error::Auth(error) => Self::Unauthorized(innermost(error)),
             kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => {
-                Self::Unreachable { server: attempt.server.to_owned(), cause: chain(error) }
+                Self::Unreachable { server: attempt.server.to_owned(), cause: innermost(error) }
             }
-            error => Self::Api(format!("{}: {}", attempt.what, chain(error))),
+            error => Self::Api(format!("{}: {}", attempt.what, innermost(error))),
         }
     }
 
@@ -104,13 +104,20 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// An error's innermost cause and what stands around it, without what says the same again.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
+impl From<serde_json::Error> for Failure {
+    /// Rows are maps with names as keys: none of them fails.
+    fn from(error: serde_json::Error) -> Self {
+        Self::Output(error.into())
     }
-    innermost.to_string()
+}
+
+/// An error's innermost cause: the layers around it only say that a request failed.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use contract::key::PHASE_LABEL;
 use k8s_openapi::{api::apps::v1::Deployment, jiff::Timestamp};
 use kube::api::ListParams;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::{
     args::{Get, GetOutput},
@@ -40,7 +40,7 @@ pub async fn run(args: &Get, screen: &mut Screen) -> Result<(), Failure> {
         screen.note(&nothing(args, &reader).await?);
     }
     let text = match args.output {
-        Some(GetOutput::Json) => json(&rows),
+        Some(GetOutput::Json) => json(&rows)?,
         Some(GetOutput::Name) => rows.iter().map(name).collect(),
         _ if rows.is_empty() => String::new(),
         _ => table(&rows, style(args, screen), Timestamp::now()),
@@ -108,8 +108,18 @@ fn sentence(args: &Get, namespace: Option<&str>, opted_in: Option<bool>) -> Stri
     }
 }
 
-fn json(rows: &[Row]) -> String {
-    format!("{:#}\n", json!({ "apiVersion": API_VERSION, "kind": "ChangeList", "items": rows }))
+/// What `-o json` prints.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct List<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    items: &'a [Row],
+}
+
+fn json(rows: &[Row]) -> Result<String, Failure> {
+    let list = List { api_version: API_VERSION, kind: "ChangeList", items: rows };
+    Ok(serde_json::to_string_pretty(&list)? + "\n")
 }
 
 /// The line of `-o name`.
@@ -121,6 +131,7 @@ pub fn name(row: &Row) -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
+    use serde_json::json;
 
     use super::*;
     use crate::args::{Args, Verb};
@@ -161,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_program_reads_a_list_even_where_it_is_empty() {
-        let read: serde_json::Value = serde_json::from_str(&json(&[])).unwrap();
+        let read: serde_json::Value = serde_json::from_str(&json(&[]).unwrap()).unwrap();
         assert_eq!(read, json!({ "apiVersion": "cli.roadstead.dev/v1", "kind": "ChangeList", "items": [] }));
     }
 }

@@ -6,6 +6,7 @@ mod args;
 mod connection;
 mod failure;
 mod get;
+mod images;
 mod message;
 mod read;
 mod row;

@@ -65,7 +65,7 @@ pub fn of(phase: Option<Phase>, rollout: &Rollout) -> String {
         }
         Some(Phase::Held) => "waits for its turn".into(),
         Some(Phase::Released) => progress(rollout),
-        Some(Phase::Dead) => "given up; its events say why".into(),
+        Some(Phase::Dead) => "given up; its dead letter on NATS says why".into(),
         _ => "a phase that this version does not know".into(),
     }
 }
@@ -140,7 +140,7 @@ mod tests {
             (released, rollout(5, 3, 3), "3 of 3 updated; 2 old pods end"),
             (released, rollout(3, 3, 2), "2 of 3 available"),
             (released, rollout(3, 3, 3), "rolled out"),
-            (Some(Phase::Dead), rollout(3, 3, 3), "given up; its events say why"),
+            (Some(Phase::Dead), rollout(3, 3, 3), "given up; its dead letter on NATS says why"),
             (None, rollout(3, 3, 3), "a phase that this version does not know"),
         ] {
             assert_eq!(of(phase, &rollout), message);

@@ -3,20 +3,12 @@
 use contract::Phase;
 use k8s_openapi::jiff::Timestamp;
 
-use crate::{
-    age::age,
-    row::{Image, Row},
-};
+use crate::{age::age, images::images, row::Row};
 
 /// What a cell says where nothing is known, as kubectl does.
 const UNKNOWN: &str = "<unknown>";
 /// Spaces between columns, as kubectl does.
 const GAP: usize = 3;
-/// Longest image in a table that is not wide.
-const IMAGE: usize = 48;
-/// Characters of an image's digest that are kept in a table that is not wide.
-const DIGEST: usize = 12;
-
 /// How a table is drawn.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Style {
@@ -45,6 +37,15 @@ impl Table {
             }
         }
         Self { style, widths }
+    }
+
+    /// With room for every phase, because later rows have others than the first.
+    #[must_use]
+    pub fn with_room(mut self) -> Self {
+        let longest = Phase::ALL.map(|phase| phase.as_str().len()).into_iter().max();
+        let width = &mut self.widths[phase_column(self.style)];
+        *width = (*width).max(longest.unwrap_or_default());
+        self
     }
 
     /// The line of titles.
@@ -124,40 +125,6 @@ fn cells(row: &Row, style: Style, now: Timestamp) -> Vec<String> {
     cells.iter().map(|cell| cell.replace(char::is_control, "?")).collect()
 }
 
-/// `old → new` of each container whose image changes; the container's name where there are several.
-fn images(images: &[Image], wide: bool) -> String {
-    let name = |image: &str| if wide { image.to_owned() } else { short(image) };
-    let differs = |image: &&Image| image.old.as_ref() != Some(&image.new);
-    let changed: Vec<_> = images.iter().filter(differs).collect();
-    let (shown, same) = if changed.is_empty() { (images.iter().collect(), true) } else { (changed, false) };
-    let texts = shown.into_iter().map(|image| {
-        let text = match &image.old {
-            _ if same => name(&image.new),
-            Some(old) => format!("{} → {}", name(old), name(&image.new)),
-            None => name(&image.new),
-        };
-        if images.len() > 1 { format!("{}={text}", image.container) } else { text }
-    });
-    let texts: Vec<_> = texts.collect();
-    texts.join(", ") + if same && !images.is_empty() { " (same)" } else { "" }
-}
-
-/// An image's name cut where it says least: the end of the digest, the begin of the registry.
-fn short(image: &str) -> String {
-    let (name, digest) = image.split_once("@sha256:").map_or((image, None), |(name, hex)| (name, Some(hex)));
-    let length = name.chars().count();
-    let mut text = if length > IMAGE {
-        std::iter::once('…').chain(name.chars().skip(length - IMAGE + 1)).collect()
-    } else {
-        name.to_owned()
-    };
-    if let Some(hex) = digest {
-        text.push('@');
-        text.extend(hex.chars().take(DIGEST));
-    }
-    text
-}
-
 /// SGR parameters of a phase.
 fn colour(row: &Row) -> Option<&'static str> {
     match row.known_phase()? {
@@ -185,10 +152,6 @@ mod tests {
         row.lane = Some(Lane::Bulk);
         row.remember(&[("app".to_owned(), "nginx:1".to_owned())].into());
         row
-    }
-
-    fn image(old: Option<&str>, new: &str) -> Image {
-        Image { container: "app".into(), old: old.map(str::to_owned), new: new.into() }
     }
 
     #[test]
@@ -222,27 +185,6 @@ shop        web          held    bulk   abcdefghij   3m12s   2026-01-01T10:00:00
         let coloured = table(&[row()], Style { colour: true, ..Style::default() }, now());
         assert!(coloured.contains("\x1b[33mheld\x1b[0m    bulk"), "{coloured}");
         assert_eq!(coloured.replace("\x1b[33m", "").replace("\x1b[0m", ""), plain);
-    }
-
-    #[test]
-    fn images_say_what_changes() {
-        let digest = format!("{}@sha256:{}", "r.example/app", "a".repeat(64));
-        for (list, text) in [
-            (vec![image(Some("a:1"), "a:2")], "a:1 → a:2"),
-            (vec![image(None, "a:2")], "a:2"),
-            (vec![image(Some("a:2"), "a:2")], "a:2 (same)"),
-            (vec![image(None, &digest)], "r.example/app@aaaaaaaaaaaa"),
-            (vec![image(Some("a:1"), "a:2"), image(Some("b:1"), "b:1")], "app=a:1 → a:2"),
-            (vec![], ""),
-        ] {
-            assert_eq!(images(&list, false), text);
-        }
-        assert_eq!(images(&[image(None, &digest)], true), digest);
-        let long = short(&format!("{}/end:1", "x".repeat(80)));
-        assert_eq!(
-            (long.chars().count(), long.ends_with("/end:1"), long.starts_with('…')),
-            (IMAGE, true, true)
-        );
     }
 
     #[test]

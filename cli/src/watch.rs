@@ -30,6 +30,8 @@ struct Watch<'a> {
     args: &'a Get,
     reader: &'a Reader,
     screen: &'a mut Screen,
+    /// Whether there was a first answer.
+    answered: bool,
     table: Option<Table>,
     printed: HashMap<String, Row>,
 }
@@ -39,7 +41,7 @@ struct Watch<'a> {
 /// # Errors
 /// When nothing can be read in the beginning, the user may not watch, or nothing can be printed.
 pub async fn run(args: &Get, reader: &Reader, screen: &mut Screen) -> Result<(), Failure> {
-    let mut watch = Watch { args, reader, screen, table: None, printed: HashMap::new() };
+    let mut watch = Watch { args, reader, screen, answered: false, table: None, printed: HashMap::new() };
     let selection = get::selection(args);
     let config = watcher::Config {
         label_selector: selection.label_selector,
@@ -81,7 +83,7 @@ impl Watch<'_> {
         };
         let failure = self.reader.failure("watch Deployments", source);
         let lasts = matches!(failure, Failure::Forbidden(_) | Failure::Unauthorized(_));
-        if self.table.is_none() || lasts {
+        if !self.answered || lasts {
             return Err(failure);
         }
         if !std::mem::replace(away, true) {
@@ -93,9 +95,10 @@ impl Watch<'_> {
     /// A whole list: the first one is the table, a later one (after an outage) is compared with what was printed.
     async fn all(&mut self, found: Vec<Found>) -> Result<(), Failure> {
         let here: BTreeSet<_> = found.iter().map(|found| found.row.uid.clone()).collect();
-        if found.is_empty() && self.table.is_none() {
+        if found.is_empty() && !self.answered {
             self.screen.note(&get::nothing(self.args, self.reader).await?);
         }
+        self.answered = true;
         let gone: Vec<_> = self.printed.keys().filter(|uid| !here.contains(*uid)).cloned().collect();
         self.rows(found).await?;
         for uid in gone {
@@ -137,15 +140,18 @@ impl Watch<'_> {
     }
 
     fn print(&mut self, rows: &[Row]) -> Result<(), Failure> {
+        if rows.is_empty() {
+            return Ok(());
+        }
         let now = Timestamp::now();
         let style = get::style(self.args, self.screen);
         let mut text = String::new();
         let first = self.table.is_none();
-        let table = self.table.get_or_insert_with(|| Table::fitting(rows, style, now));
+        let table = self.table.get_or_insert_with(|| Table::fitting(rows, style, now).with_room());
         match self.args.output {
             Some(GetOutput::Json) => {
                 for row in rows {
-                    let line = serde_json::to_string(row).map_err(|error| Failure::Api(error.to_string()))?;
+                    let line = serde_json::to_string(row)?;
                     text.extend([&line, "\n"]);
                 }
             }

@@ -25,7 +25,8 @@ pub fn registry(version: &'static str) -> Registry {
     registry
 }
 
-/// The rows of a metrics reference (`| \`name\` | help |`) that a registry needs and `reference` does not have.
+/// The rows of a metrics reference (a table of names and help texts) that a registry needs and `reference` does
+/// not have.
 #[must_use]
 pub fn undocumented(registry: &Registry, reference: &str) -> Vec<String> {
     let mut text = String::new();

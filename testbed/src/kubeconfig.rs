@@ -1,7 +1,6 @@
 //! Kubeconfig files: one user each, with a token, and a default namespace.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -54,15 +53,17 @@ pub fn write(path: &Path, server: &Server, users: &[User], namespace: &str) -> a
     write_private(path, &serde_norway::to_string(&config)?)
 }
 
-/// Writes a file that only its owner may read.
+/// Writes a file that only its owner may read, whole or not at all.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes()))
-        .with_context(|| format!("cannot write {}", path.display()))
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        file.write_all(text.as_bytes())?;
+        file.persist(path).map(drop).map_err(|error| error.error)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A client for the current context of a kubeconfig file. It does not retry by itself: a test wants to see errors.

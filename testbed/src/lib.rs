@@ -2,7 +2,9 @@
 //! one line ([`Stack::options`]), shares the control plane with the other tests of its process and leaves
 //! no process behind, whatever ends it.
 
+pub mod bench;
 pub mod control_plane;
+pub mod demo;
 pub mod endpoint;
 pub mod eventually;
 pub mod fixtures;
@@ -15,6 +17,7 @@ pub mod process;
 pub mod proxy;
 pub mod release;
 pub mod run;
+pub mod served;
 pub mod stack;
 pub mod tools;
 mod unique;

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
@@ -93,6 +93,17 @@ impl Process {
         (start_time(pid)? == started).then_some(Self { pid, started, child: None })
     }
 
+    /// Finds a process by where its output goes: one that was started and not written down any more.
+    #[must_use]
+    pub fn writing_to(log: &Path) -> Option<Self> {
+        let log = log.canonicalize().ok()?;
+        let mut processes = fs::read_dir("/proc").ok()?.flatten();
+        let writer =
+            processes.find(|entry| fs::read_link(entry.path().join("fd/1")).is_ok_and(|to| to == log))?;
+        let pid = writer.file_name().to_str()?.parse().ok().and_then(Pid::from_raw)?;
+        Some(Self { pid, started: start_time(pid)?, child: None })
+    }
+
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -147,7 +158,7 @@ impl Process {
 }
 
 /// A command whose process the kernel kills when the thread that spawns it ends.
-pub(crate) fn dies_with_us(program: &std::path::Path) -> Command {
+pub(crate) fn dies_with_us(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
     command
@@ -221,6 +232,16 @@ mod tests {
         assert!(process.wait(Duration::from_secs(5)).unwrap().is_some());
         assert!(found.exited().unwrap().is_some());
         assert!(Process::find(process.pid(), process.started()).is_none());
+    }
+
+    #[test]
+    fn a_process_is_found_by_its_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = spec(&dir, "exec sleep 60");
+        assert!(Process::writing_to(&spec.log).is_none());
+        let mut process = Process::start(&spec, Lifetime::Ours).unwrap();
+        assert_eq!(Process::writing_to(&spec.log).unwrap().pid(), process.pid());
+        process.signal(Signal::KILL).unwrap();
     }
 
     #[test]

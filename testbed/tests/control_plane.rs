@@ -1,7 +1,7 @@
 //! The testbed itself: a real control plane, and nothing left behind when the process ends.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -51,7 +51,7 @@ async fn the_developer_is_refused_what_teams_may_not_do() -> Result<()> {
 
 #[tokio::test]
 async fn each_part_comes_back_on_its_port_after_it_was_killed() -> Result<()> {
-    let cluster = ControlPlane::own("killed", false).await?;
+    let cluster = ControlPlane::own("killed", |options| options).await?;
     // Not kwok: it plays its nodes again only when the lease of its last life has run out.
     for part in [&cluster.etcd, &cluster.apiserver, &cluster.controllers, &cluster.scheduler] {
         part.kill()?;
@@ -96,7 +96,8 @@ fn other_test(name: &str, end: &str) -> Result<(Child, BTreeMap<String, u32>)> {
         .stdout(Stdio::piped())
         .spawn()?;
     let mut parts = BTreeMap::new();
-    for line in BufReader::new(child.stdout.take().context("no stdout")?).lines() {
+    let mut stdout = BufReader::new(child.stdout.take().context("no stdout")?);
+    for line in stdout.by_ref().lines() {
         let line = line?;
         if let Some((name, pid)) = line.strip_prefix("part ").and_then(|part| part.split_once(' ')) {
             parts.insert(name.to_owned(), pid.parse()?);
@@ -105,6 +106,8 @@ fn other_test(name: &str, end: &str) -> Result<(Child, BTreeMap<String, u32>)> {
             break;
         }
     }
+    // Kept open: it goes on writing.
+    child.stdout = Some(stdout.into_inner());
     Ok((child, parts))
 }
 

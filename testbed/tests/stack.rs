@@ -1,8 +1,9 @@
 //! What a test gets: a Roadstead of its own, commands, faults and a proxy.
 
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, PostParams};
@@ -67,6 +68,36 @@ async fn a_frozen_webhook_and_a_wiped_nats_are_faults_of_this_test_alone() -> Re
             .await?;
             t.nats_cli(&["server", "check", "connection"]).await?.ok()?;
             Ok(())
+        })
+        .await
+}
+
+#[test]
+fn a_failed_test_keeps_its_logs_and_what_the_cluster_looked_like() -> Result<()> {
+    let failed = std::process::Command::new(std::env::current_exe()?)
+        .args(["other_process_whose_test_fails", "--exact", "--ignored", "--nocapture"])
+        .output()?;
+    ensure!(!failed.status.success());
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    let folder =
+        said.lines().find_map(|line| line.split_once("failed test are in ")).context(said.clone())?.1;
+    let folder = Path::new(folder);
+    let objects = std::fs::read_to_string(folder.join("objects-at-failure.yaml"))?;
+    ensure!(objects.contains("kind: Deployment"), "{objects}");
+    ensure!(folder.join("webhook.log").exists() && folder.join("../cluster/etcd.log").exists());
+    // Not a failure that anybody wants to look at.
+    std::fs::remove_dir_all(folder.parent().context("a run has a folder")?)?;
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "run in a process of its own by the test above"]
+async fn other_process_whose_test_fails() -> Result<()> {
+    let stack = Stack::options().without_executor();
+    stack
+        .run(async |t| {
+            t.apply(&deployment("web")).await?.ok()?;
+            anyhow::bail!("as asked")
         })
         .await
 }

@@ -57,7 +57,8 @@ pub(super) async fn run() -> Result<()> {
 fn print(held: &mut [Duration], plain: &mut [Duration]) {
     held.sort_unstable();
     plain.sort_unstable();
-    let ms = |times: &[Duration], percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
+    let ms =
+        |times: &[Duration], percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
     println!("from the API server's answer to the new ReplicaSet, {CHANGES} changes each, queue empty:");
     println!("                 p50 ms    p99 ms");
     println!("with Roadstead {:>8.1}  {:>8.1}", ms(held, 50), ms(held, 99));

@@ -28,8 +28,8 @@ const CONTROLLERS: [&str; 13] = [
 ];
 
 /// Every request with who sent it, for tests that count them.
-const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\n\
-                            rules: [{level: Metadata}]\n";
+const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\n\
+                            omitStages: [RequestReceived, ResponseStarted]\nrules: [{level: Metadata}]\n";
 
 /// Ports, users and files of a control plane that is about to start.
 pub(super) struct Commands<'a> {
@@ -93,7 +93,7 @@ impl<'a> Commands<'a> {
         ];
         if self.options.audit_log {
             args.push(format!("--audit-policy-file={}", self.path("audit-policy.yaml")));
-            args.push(format!("--audit-log-path={}", self.path("audit.log")));
+            args.push(format!("--audit-log-path={}", self.path(super::AUDIT_LOG)));
         }
         (self.spec("kube-apiserver", args), Endpoint::https(self.api_port, &self.ca_pem, "/readyz"))
     }

@@ -20,6 +20,8 @@ use crate::tools::Tools;
 
 pub use identities::{ADMIN, DEVELOPER, Identities};
 
+const AUDIT_LOG: &str = "audit.log";
+
 /// How a control plane is started.
 #[derive(Clone, Debug)]
 pub struct ControlPlaneOptions {
@@ -116,28 +118,25 @@ impl ControlPlane {
     /// As [`ControlPlane::start`].
     pub async fn shared() -> anyhow::Result<Arc<Self>> {
         static SHARED: OnceCell<Arc<ControlPlane>> = OnceCell::const_new();
-        let start =
-            || async { Self::start_in(Self::run_folder().await?, "cluster", false).await.map(Arc::new) };
-        SHARED.get_or_try_init(start).await.cloned()
+        SHARED.get_or_try_init(|| Self::own("cluster", |options| options)).await.cloned()
     }
 
     /// A control plane of one's own, in a folder of that name in this run's folder.
     ///
     /// # Errors
     /// As [`ControlPlane::start`].
-    pub async fn own(name: &str, default_limits: bool) -> anyhow::Result<Arc<Self>> {
-        Self::start_in(Self::run_folder().await?, name, default_limits).await.map(Arc::new)
-    }
-
-    async fn start_in(run: Arc<RunFolder>, name: &str, default_limits: bool) -> anyhow::Result<Self> {
+    pub async fn own(
+        name: &str,
+        with: impl FnOnce(ControlPlaneOptions) -> ControlPlaneOptions,
+    ) -> anyhow::Result<Arc<Self>> {
+        let run = Self::run_folder().await?;
         let tools = Tools::locate_in_background().await?;
         let began = Instant::now();
-        let options =
-            ControlPlaneOptions { default_limits, ..ControlPlaneOptions::new(run.path().join(name)) };
+        let options = with(ControlPlaneOptions::new(run.path().join(name)));
         let started = Self::start(&options, &tools, |_| ()).await;
         let started = started.inspect_err(|_| run.keep()).context("the control plane does not start")?;
         eprintln!("testbed: control plane ready in {:.1} s", began.elapsed().as_secs_f32());
-        Ok(Self { run: Some(run), ..started })
+        Ok(Arc::new(Self { run: Some(run), ..started }))
     }
 
     async fn run_folder() -> anyhow::Result<Arc<RunFolder>> {
@@ -187,6 +186,14 @@ impl ControlPlane {
     /// When the kubeconfig file cannot be read.
     pub async fn client(&self) -> anyhow::Result<kube::Client> {
         kubeconfig::client(&self.kubeconfig()).await
+    }
+
+    /// The requests that were answered so far, each as an audit event
+    /// (<https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/>); none without the audit log.
+    #[must_use]
+    pub fn audit(&self) -> Vec<serde_json::Value> {
+        let log = std::fs::read_to_string(self.folder.join(AUDIT_LOG)).unwrap_or_default();
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// Keeps the files of this run, because something failed in it.

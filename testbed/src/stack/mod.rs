@@ -21,6 +21,8 @@ use crate::run::Tool;
 
 /// A running Roadstead of a test.
 pub struct Stack {
+    /// First, so that they are looked at and taken away while everything still runs.
+    objects: Objects,
     /// A client of the Kubernetes API as administrator.
     pub client: kube::Client,
     /// The test's first namespace.
@@ -47,7 +49,6 @@ pub struct Stack {
     pub folder: PathBuf,
     proxy: Proxy,
     tools: Commands,
-    objects: Objects,
 }
 
 /// The commands of a test, each with its environment.
@@ -66,6 +67,7 @@ struct Objects {
     file: PathBuf,
     kubectl: Tool,
     namespace: String,
+    control_plane: Arc<ControlPlane>,
     shared: bool,
     done: bool,
 }
@@ -123,6 +125,7 @@ impl Drop for Objects {
         if self.done {
             return;
         }
+        self.control_plane.keep_files();
         let folder = self.file.parent().unwrap_or(Path::new("."));
         let seen = folder.join("objects-at-failure.yaml");
         let get = ["get", "deployments,replicasets,pods,events", "-o", "yaml", "-n", &self.namespace];

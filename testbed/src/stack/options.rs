@@ -31,8 +31,7 @@ pub(super) struct LeftOut {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Share {
     WithOtherTests,
-    Own,
-    OwnWithDefaultLimits,
+    Own { default_limits: bool, audit_log: bool },
 }
 
 impl Options {
@@ -133,13 +132,29 @@ impl Options {
     /// A control plane for this test alone, which may then stop parts of it.
     #[must_use]
     pub fn own_control_plane(self) -> Self {
-        Self { control_plane: Share::Own, ..self }
+        self.own(|_, _| ())
     }
 
     /// A control plane for this test alone, whose controllers keep their default limits (20 queries a second).
     #[must_use]
     pub fn controller_default_limits(self) -> Self {
-        Self { control_plane: Share::OwnWithDefaultLimits, ..self }
+        self.own(|default_limits, _| *default_limits = true)
+    }
+
+    /// A control plane for this test alone that writes down every request: `t.control_plane.audit()`.
+    #[must_use]
+    pub fn audit_log(self) -> Self {
+        self.own(|_, audit_log| *audit_log = true)
+    }
+
+    fn own(mut self, set: impl FnOnce(&mut bool, &mut bool)) -> Self {
+        if self.control_plane == Share::WithOtherTests {
+            self.control_plane = Share::Own { default_limits: false, audit_log: false };
+        }
+        if let Share::Own { default_limits, audit_log } = &mut self.control_plane {
+            set(default_limits, audit_log);
+        }
+        self
     }
 
     /// Starts it, runs the test and takes it down; its files are kept if the test fails.
@@ -148,7 +163,7 @@ impl Options {
     /// The test's, or what is in the way of starting it.
     pub async fn run(self, test: impl AsyncFnOnce(&Stack) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let stack = self.start().await?;
-        test(&stack).await?;
+        Box::pin(test(&stack)).await?;
         stack.finish().await
     }
 
@@ -157,7 +172,8 @@ impl Options {
     /// # Errors
     /// When a part cannot be started or is not ready in time.
     pub async fn start(self) -> anyhow::Result<Stack> {
-        super::start::start(self).await
+        // On the heap: what it takes to start all of it would fill a small stack.
+        Box::pin(super::start::start(self)).await
     }
 }
 

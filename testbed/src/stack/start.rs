@@ -5,16 +5,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use contract::key::ENABLED_LABEL;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 
 use super::options::{Options, Share, set};
 use super::{Commands, Objects, Stack};
-use crate::control_plane::ControlPlane;
-use crate::eventually::{PATIENCE, eventually};
-use crate::fixtures::deployment;
+use crate::control_plane::{ControlPlane, ControlPlaneOptions};
 use crate::kubeconfig::{self, User};
 use crate::nats::Nats;
 use crate::part::Part;
@@ -22,15 +17,17 @@ use crate::process::Lifetime;
 use crate::proxy::Proxy;
 use crate::release::{Release, Seat};
 use crate::run::Tool;
+use crate::served;
 use crate::unique::short_name;
-use crate::view::DeploymentView as _;
 
 pub(super) async fn start(options: Options) -> anyhow::Result<Stack> {
     let id = short_name()?;
     let control_plane = match options.control_plane {
         Share::WithOtherTests => ControlPlane::shared().await?,
-        Share::Own => ControlPlane::own(&format!("cluster-{id}"), false).await?,
-        Share::OwnWithDefaultLimits => ControlPlane::own(&format!("cluster-{id}"), true).await?,
+        Share::Own { default_limits, audit_log } => {
+            let own = |options| ControlPlaneOptions { default_limits, audit_log, ..options };
+            ControlPlane::own(&format!("cluster-{id}"), own).await?
+        }
     };
     start_on(&options, &id, Arc::clone(&control_plane)).await.inspect_err(|_| control_plane.keep_files())
 }
@@ -46,7 +43,7 @@ async fn start_on(options: &Options, id: &str, control_plane: Arc<ControlPlane>)
         nats.part.spawn()?;
     }
     let tools = Commands::new(&control_plane, &folder, &namespaces[0], nats.url())?;
-    let objects = install(options, id, &release, &nats, &tools, &namespaces).await?;
+    let objects = install(options, id, &release, &tools, &namespaces, nats.url(), &control_plane).await?;
     let proxy = Proxy::start(control_plane.server()).await?;
     let (webhook, mut executors) = workloads(options, &release, &client, &control_plane, &proxy).await?;
     let executor = executors.pop().context("a test has at least one executor, if not started")?;
@@ -81,11 +78,12 @@ async fn install(
     options: &Options,
     id: &str,
     release: &Release,
-    nats: &Nats,
     tools: &Commands,
     namespaces: &[String],
+    nats_url: &str,
+    control_plane: &Arc<ControlPlane>,
 ) -> anyhow::Result<Objects> {
-    let mut values = release.values(nats.url())?;
+    let mut values = release.values(nats_url)?;
     set(&mut values, "cluster", json!(id));
     set(&mut values, "namespaces", json!(namespaces));
     if let Ok(filter) = std::env::var("ROADSTEAD_LOG") {
@@ -108,7 +106,8 @@ async fn install(
     std::fs::write(&file, own + &rendered)?;
     let kubectl = tools.admin_kubectl.clone();
     let shared = options.control_plane == Share::WithOtherTests;
-    let objects = Objects { kubectl, namespace: namespaces[0].clone(), shared, done: false, file };
+    let (namespace, control_plane) = (namespaces[0].clone(), Arc::clone(control_plane));
+    let objects = Objects { file, kubectl, namespace, control_plane, shared, done: false };
     let file = objects.file.display().to_string();
     let apply = ["apply", "--server-side", "--field-manager=testbed", "-f", &file];
     tools.admin_kubectl.run(&apply, None).await?.ok().context("the chart's objects are not accepted")?;
@@ -204,64 +203,12 @@ impl Stack {
         }
         if options.opted_in && !left_out.webhook {
             for namespace in &self.namespaces {
-                self.wait_for_the_hold(namespace).await?;
+                served::held(&self.client, namespace).await?;
             }
         }
         if options.opted_in && !left_out.executor && !left_out.nats {
-            self.wait_for_the_sweep().await?;
+            served::swept(&self.client, &self.release, &self.fullname, &self.namespaces).await?;
         }
         Ok(())
     }
-
-    /// The API server learns of a webhook configuration a moment after it was written.
-    async fn wait_for_the_hold(&self, namespace: &str) -> anyhow::Result<()> {
-        let dry = PostParams { dry_run: true, ..PostParams::default() };
-        let probe = deployment("testbed-probe").object();
-        let deployments = self.api_in::<Deployment>(namespace);
-        let replica_sets = self.api_in::<ReplicaSet>(namespace);
-        eventually("a Deployment is held and its gate is guarded", PATIENCE, async || {
-            let held = deployments.create(&dry, &probe).await?;
-            anyhow::ensure!(
-                held.gate() == Some("closed"),
-                "the hold webhook is not called: {}",
-                held.summary()
-            );
-            match replica_sets.create(&dry, &closed_replica_set(&held)?).await {
-                Err(kube::Error::Api(status)) if status.code == 403 => Ok(()),
-                Err(error) => Err(error.into()),
-                Ok(_) => anyhow::bail!("the gate webhook is not called"),
-            }
-        })
-        .await
-    }
-
-    /// The executor writes down which namespaces it has swept; changes made before would be swept, too.
-    async fn wait_for_the_sweep(&self) -> anyhow::Result<()> {
-        let swept = Api::<ConfigMap>::namespaced(self.client.clone(), &self.release);
-        let name = format!("{}-namespaces", self.fullname);
-        eventually("the executor has swept the namespaces", PATIENCE, async || {
-            let data = swept.get(&name).await?.data.unwrap_or_default();
-            let missing: Vec<_> = self.namespaces.iter().filter(|name| !data.contains_key(*name)).collect();
-            anyhow::ensure!(missing.is_empty(), "not swept: {missing:?}");
-            Ok(())
-        })
-        .await
-    }
-}
-
-/// A ReplicaSet as the controller would create it for this Deployment.
-fn closed_replica_set(owner: &Deployment) -> anyhow::Result<ReplicaSet> {
-    let owner = serde_json::to_value(owner)?;
-    let (metadata, spec) = (&owner["metadata"], &owner["spec"]);
-    Ok(serde_json::from_value(json!({
-        "metadata": {
-            "name": "testbed-probe",
-            "annotations": metadata["annotations"],
-            "ownerReferences": [{
-                "apiVersion": "apps/v1", "kind": "Deployment", "controller": true,
-                "name": metadata["name"], "uid": metadata["uid"],
-            }],
-        },
-        "spec": { "replicas": 1, "selector": spec["selector"], "template": spec["template"] },
-    }))?)
 }

@@ -22,14 +22,14 @@ fn chart(t: &Stack) -> Result<PathBuf> {
 /// A run of Helm that must still wait when its change is held, and succeed after the release.
 async fn waits(t: &Stack, helm: impl Future<Output = Result<Output>>) -> Result<()> {
     let denied = queue::denied(t).await?;
-    let held = async {
+    let waits = async {
         t.held("web").await?;
         queue::denied_again(t, denied).await
     };
     tokio::pin!(helm);
     tokio::select! {
         ended = &mut helm => bail!("Helm ended while its change was held: {ended:?}"),
-        held = held => held?,
+        waited = waits => waited?,
     }
     t.executor.thaw()?;
     helm.await?.ok()?;

@@ -38,7 +38,8 @@ pub(crate) async fn annotating(t: &Stack, key: &'static str) -> Result<LaterWebh
     let listener = Listener::bind("127.0.0.1:0".parse()?, metrics).await?;
     let address = listener.address()?;
     let stop = CancellationToken::new();
-    let router = Router::new().route("/", post(async move |Json(review): Json<Value>| Json(answer(&review, key))));
+    let router =
+        Router::new().route("/", post(async move |Json(review): Json<Value>| Json(answer(&review, key))));
     tokio::spawn(listener.serve(Arc::clone(&tls), router, stop.clone()));
 
     let name = format!("zzz-later-{}", t.namespace);
@@ -68,7 +69,8 @@ fn answer(review: &Value, key: &str) -> Value {
     let request = &review["request"];
     let mut response = json!({"uid": request["uid"], "allowed": true});
     if request["object"]["spec"]["template"]["metadata"]["annotations"][key].is_null() {
-        let patch = json!([{"op": "add", "path": "/spec/template/metadata/annotations", "value": {key: "yes"}}]);
+        let patch =
+            json!([{"op": "add", "path": "/spec/template/metadata/annotations", "value": {key: "yes"}}]);
         response["patchType"] = json!("JSONPatch");
         response["patch"] = json!(STANDARD.encode(patch.to_string()));
     }

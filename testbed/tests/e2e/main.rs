@@ -9,6 +9,7 @@ mod faults;
 mod forgery;
 mod helm;
 mod later_webhook;
+mod messages;
 mod namespaces;
 mod pauses;
 mod queue;

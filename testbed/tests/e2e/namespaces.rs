@@ -59,7 +59,7 @@ async fn what_a_namespace_claims_to_hold_before_it_is_opted_in_is_not_acted_on()
             let forged =
                 forged.annotation("roadstead.dev/change", "abcdefghij").label("roadstead.dev/phase", "held");
             t.apply(&forged).await?.ok()?;
-            t.deployment_that("web", "rolled out", |web| web.rolled_out()).await?;
+            t.deployment_that("web", "rolled out", testbed::DeploymentView::rolled_out).await?;
             let namespace = format!("namespace/{}", t.namespace);
             t.admin_kubectl(&["label", &namespace, "roadstead.dev/enabled=true"]).await?.ok()?;
             // From now on it is one of ours: what is closed waits for its turn, and has it.

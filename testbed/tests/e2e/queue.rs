@@ -11,7 +11,7 @@ use contract::{
 use testbed::{Stack, eventually};
 
 /// Longest that a test waits for something that NATS' ack wait (30 s) may delay.
-pub(crate) const REDELIVERY: Duration = Duration::from_secs(60);
+pub(crate) const REDELIVERY: Duration = Duration::from_mins(1);
 
 /// Every message of a stream, oldest first.
 async fn messages<P: Payload>(t: &Stack, stream: &str) -> Result<Vec<P>> {

@@ -15,7 +15,7 @@ async fn fifty_held_deployments_make_no_noise() -> Result<()> {
         .run(async |t| {
             let all: Vec<_> = (0..50).map(|number| deployment(&format!("web-{number}")).yaml()).collect();
             t.kubectl_with(&["apply", "-f", "-"], &all.join("---\n")).await?.ok()?;
-            eventually("the controller tried each", Duration::from_secs(60), async || {
+            eventually("the controller tried each", Duration::from_mins(1), async || {
                 let denied = queue::denied(t).await?;
                 ensure!(denied >= 50, "{denied} writes were denied");
                 Ok(())

@@ -27,7 +27,8 @@ const CONNECTIONS: usize = 2048;
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How long the head of a request may take, counted from the end of the previous one: also the keep-alive limit.
-const HEAD: Duration = Duration::from_secs(90);
+/// The API server closes its idle connections after 90 s; were we first, a review could meet a closing one.
+const HEAD: Duration = Duration::from_mins(2);
 /// How long open connections may take to finish at the end.
 const DRAIN: Duration = Duration::from_secs(15);
 

@@ -1,14 +1,17 @@
 //! One running part of a cluster or of a Roadstead, and what a test does to it: stop, kill, freeze, restart.
 //! It comes back with the same command, port and environment each time.
 
-use std::path::Path;
+mod log;
+mod metrics;
+mod record;
+
 use std::process::ExitStatus;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+pub use record::RECORD;
 use rustix::process::Signal;
-use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
 use crate::eventually::{PATIENCE, eventually};
@@ -18,9 +21,6 @@ use crate::process::{Lifetime, Process, Spec};
 const GRACE: Duration = Duration::from_secs(15);
 /// How long the kernel may take to end a killed process.
 const KILL: Duration = Duration::from_secs(5);
-/// Lines of the log that stand in an error.
-const TAIL: usize = 15;
-
 /// A part: a process that can be stopped and started.
 #[derive(Debug)]
 pub struct Part {
@@ -30,38 +30,11 @@ pub struct Part {
     process: Mutex<Option<Process>>,
 }
 
-/// A part on paper, from which another process can find or start it again.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Recorded {
-    /// What to run.
-    pub spec: Spec,
-    /// Where it tells that it is ready.
-    pub endpoint: Option<Endpoint>,
-    /// Process id and start time, while it runs.
-    pub process: Option<(u32, u64)>,
-}
-
 impl Part {
     /// A part that is not started yet.
     #[must_use]
     pub fn new(spec: Spec, endpoint: Option<Endpoint>, lifetime: Lifetime) -> Self {
         Self { spec, endpoint, lifetime, process: Mutex::new(None) }
-    }
-
-    /// A detached part from its record; its process is found if it still runs.
-    #[must_use]
-    pub fn from_record(recorded: Recorded) -> Self {
-        let process = recorded.process.and_then(|(pid, started)| Process::find(pid, started));
-        let part = Self::new(recorded.spec, recorded.endpoint, Lifetime::Detached);
-        *part.process() = process;
-        part
-    }
-
-    /// What another process needs to find it.
-    #[must_use]
-    pub fn record(&self) -> Recorded {
-        let process = self.process().as_ref().map(|process| (process.pid(), process.started()));
-        Recorded { spec: self.spec.clone(), endpoint: self.endpoint.clone(), process }
     }
 
     /// Its name.
@@ -88,7 +61,10 @@ impl Part {
     /// When it cannot be started.
     pub fn spawn(&self) -> anyhow::Result<()> {
         if !self.is_running() {
-            *self.process() = Some(Process::start(&self.spec, self.lifetime)?);
+            self.record()?;
+            let process = Process::start(&self.spec, self.lifetime)?;
+            *self.process() = Some(process);
+            self.record()?;
         }
         Ok(())
     }
@@ -149,6 +125,7 @@ impl Part {
         match ended {
             Ok(status) => {
                 *self.process() = None;
+                self.record()?;
                 Ok(status)
             }
             Err(_) => self.kill(),
@@ -165,6 +142,8 @@ impl Part {
         process.signal(Signal::KILL)?;
         let status = process.wait(KILL)?.with_context(|| format!("{} survived SIGKILL", self.name()))?;
         *held = None;
+        drop(held);
+        self.record()?;
         Ok(status)
     }
 
@@ -193,35 +172,6 @@ impl Part {
         self.start().await
     }
 
-    /// Its log file.
-    #[must_use]
-    pub fn log_path(&self) -> &Path {
-        &self.spec.log
-    }
-
-    /// All that it has written so far.
-    #[must_use]
-    pub fn log(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(&self.spec.log).unwrap_or_default()).into_owned()
-    }
-
-    /// Its metrics page.
-    ///
-    /// # Errors
-    /// When it has no address or does not answer.
-    pub async fn metrics(&self) -> anyhow::Result<String> {
-        let endpoint = self.endpoint.as_ref().with_context(|| format!("{} has no address", self.name()))?;
-        endpoint.get("/metrics").await
-    }
-
-    /// A metric, summed over its labels; 0 when it is absent.
-    ///
-    /// # Errors
-    /// As [`Part::metrics`].
-    pub async fn metric(&self, name: &str) -> anyhow::Result<f64> {
-        Ok(sum(&self.metrics().await?, name))
-    }
-
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -246,12 +196,6 @@ impl Part {
         .await;
         anyhow::bail!("{} ended before it was ready", self.name())
     }
-
-    fn log_tail(&self) -> String {
-        let log = self.log();
-        let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(TAIL)..].join("\n")
-    }
 }
 
 impl Drop for Part {
@@ -263,31 +207,9 @@ impl Drop for Part {
     }
 }
 
-/// Sum of a metric's samples in the text format.
-fn sum(page: &str, name: &str) -> f64 {
-    let samples = page.lines().filter_map(|line| {
-        let rest = line.strip_prefix(name)?;
-        let value = match rest.strip_prefix('{') {
-            Some(labelled) => labelled.rsplit_once("} ")?.1,
-            None => rest.strip_prefix(' ')?,
-        };
-        value.split(' ').next()?.parse::<f64>().ok()
-    });
-    samples.sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_metric_is_summed_over_its_labels_and_not_mixed_up_with_longer_names() {
-        let page =
-            "# TYPE held counter\nheld_total{lane=\"a\"} 2\nheld_total{lane=\"b} \"} 3\nheld_total_more 9\n";
-        assert!((sum(page, "held_total") - 5.0).abs() < f64::EPSILON);
-        assert!((sum(page, "held_total_more") - 9.0).abs() < f64::EPSILON);
-        assert!(sum(page, "absent").abs() < f64::EPSILON);
-    }
 
     fn part(dir: &tempfile::TempDir, script: &str) -> Part {
         let spec = Spec {

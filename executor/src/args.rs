@@ -1,0 +1,42 @@
+//! Arguments of the executor; every flag is also an environment variable.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use ops::args::{Common, DnsLabel};
+
+/// Executor of Roadstead: lets held changes through, one slot each, and follows each rollout to its end
+#[derive(Clone, Debug, clap::Parser)]
+#[command(version, name = "roadstead-executor")]
+pub struct Args {
+    /// Arguments of every workload
+    #[command(flatten)]
+    pub common: Common,
+    /// Rollouts in flight at a time, over all replicas
+    #[arg(long, env = "ROADSTEAD_SLOTS", default_value = "8")]
+    pub slots: NonZeroU32,
+    /// A rollout that has not ended after this long gives its slot to the next change; following goes on
+    #[arg(long, env = "ROADSTEAD_SLOT_TIMEOUT", default_value = "15m", value_parser = humantime::parse_duration)]
+    pub slot_timeout: Duration,
+    /// Namespace that Roadstead is installed in
+    #[arg(long, env = "ROADSTEAD_NAMESPACE", default_value = "roadstead")]
+    pub release_namespace: DnsLabel,
+    /// ConfigMap in the release namespace that remembers which namespaces were swept
+    #[arg(long, env = "ROADSTEAD_SWEPT", default_value = "roadstead-namespaces")]
+    pub swept: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[test]
+    fn slots_are_one_or_more_and_the_timeout_is_a_duration() {
+        let parse = |arguments: &[&str]| Args::try_parse_from([&["x"], arguments].concat());
+        let args = parse(&["--slots", "3", "--slot-timeout", "90s"]).unwrap();
+        assert_eq!((args.slots.get(), args.slot_timeout), (3, Duration::from_secs(90)));
+        assert!(parse(&["--slots", "0"]).is_err());
+        assert!(parse(&["--slot-timeout", "soon"]).is_err());
+    }
+}

@@ -1,0 +1,251 @@
+//! Which queues may hold messages, and which is served next: urgent before normal before bulk, and within a lane
+//! the shards in turn, so that no namespace starves another. Pure; the consumer tells it what it learns.
+
+use std::time::Instant;
+
+use contract::{Lane, subject::SHARDS};
+
+/// The queue of one lane and shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Its lane.
+    pub lane: Lane,
+    /// Its shard, below [`SHARDS`].
+    pub shard: u16,
+}
+
+impl Place {
+    /// Every queue.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Lane::ALL.into_iter().flat_map(|lane| (0..SHARDS).map(move |shard| Self { lane, shard }))
+    }
+
+    fn index(self) -> usize {
+        let lane = Lane::ALL.into_iter().position(|lane| lane == self.lane).unwrap_or_default();
+        lane * usize::from(SHARDS) + usize::from(self.shard)
+    }
+}
+
+/// What is believed about one queue.
+#[derive(Clone, Copy, Default)]
+struct Belief {
+    /// Whether it may hold a message.
+    marked: bool,
+    /// Messages that it holds at least, as far as is known.
+    expected: u64,
+    /// Pulls on their way.
+    pulling: u64,
+    /// Counts what was learned: an answer that is older than the newest signal does not clear the mark.
+    learned: u64,
+    /// When a message that was put back comes again.
+    due: Option<Instant>,
+}
+
+/// The queue to pull from, and what was known when it was picked.
+#[derive(Clone, Copy, Debug)]
+pub struct Pick {
+    /// The queue.
+    pub place: Place,
+    learned: u64,
+}
+
+/// What a pull came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pulled {
+    /// A message; so many are behind it.
+    Message {
+        /// Messages behind it, not counting those that come again.
+        behind: u64,
+    },
+    /// The queue is empty.
+    Nothing,
+    /// No answer.
+    Failed,
+}
+
+/// The beliefs about every queue.
+pub struct Board {
+    beliefs: Vec<Belief>,
+    /// Where each lane's turn is.
+    turns: [u16; Lane::ALL.len()],
+    /// Which queue is looked into next without a signal.
+    round: usize,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        let beliefs = vec![Belief::default(); Place::all().count()];
+        Self { beliefs, turns: [0; Lane::ALL.len()], round: 0 }
+    }
+}
+
+impl Board {
+    /// A message was published there.
+    pub fn signal(&mut self, place: Place) {
+        let belief = &mut self.beliefs[place.index()];
+        belief.expected = if belief.marked { belief.expected + 1 } else { 1 };
+        belief.mark();
+    }
+
+    /// A message that was put back comes again there at that time.
+    pub fn comes_again(&mut self, place: Place, at: Instant) {
+        let due = &mut self.beliefs[place.index()].due;
+        *due = Some(due.map_or(at, |due| due.min(at)));
+    }
+
+    /// Any queue may hold messages.
+    pub fn look_everywhere(&mut self) {
+        self.beliefs.iter_mut().for_each(Belief::mark);
+    }
+
+    /// One more queue is looked into, and those where a message comes again by now: called often, so that the
+    /// looks are spread and none delays a signalled message by more than one pull.
+    pub fn look_on(&mut self, now: Instant) {
+        self.beliefs[self.round].mark();
+        self.round = (self.round + 1) % self.beliefs.len();
+        for belief in &mut self.beliefs {
+            if belief.due.is_some_and(|due| due <= now) {
+                belief.due = None;
+                belief.mark();
+            }
+        }
+    }
+
+    /// The queue that is served next, if any may hold a message that is not being pulled already.
+    pub fn pick(&mut self) -> Option<Pick> {
+        for (lane, turn) in Lane::ALL.into_iter().zip(&mut self.turns) {
+            for step in 0..SHARDS {
+                let place = Place { lane, shard: (*turn + step) % SHARDS };
+                let belief = &mut self.beliefs[place.index()];
+                if belief.marked && belief.pulling < belief.expected.max(1) {
+                    belief.pulling += 1;
+                    *turn = (place.shard + 1) % SHARDS;
+                    return Some(Pick { place, learned: belief.learned });
+                }
+            }
+        }
+        None
+    }
+
+    /// What the pull of a pick came to.
+    pub fn pulled(&mut self, pick: Pick, pulled: Pulled) {
+        let belief = &mut self.beliefs[pick.place.index()];
+        belief.pulling = belief.pulling.saturating_sub(1);
+        match pulled {
+            // Those behind it that are being pulled by others are among them.
+            Pulled::Message { behind } => belief.expected = behind.max(belief.pulling),
+            Pulled::Nothing if belief.learned == pick.learned => {
+                belief.marked = false;
+                belief.expected = 0;
+            }
+            Pulled::Nothing | Pulled::Failed => {}
+        }
+    }
+}
+
+impl Belief {
+    fn mark(&mut self) {
+        self.marked = true;
+        self.learned += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn place(lane: Lane, shard: u16) -> Place {
+        Place { lane, shard }
+    }
+
+    /// The queues in the order in which they are picked, each pull coming to one message with none behind.
+    fn picks(board: &mut Board, count: usize) -> Vec<(Lane, u16)> {
+        let mut order = Vec::new();
+        for _ in 0..count {
+            let Some(pick) = board.pick() else { break };
+            order.push((pick.place.lane, pick.place.shard));
+            board.pulled(pick, Pulled::Message { behind: 0 });
+        }
+        order
+    }
+
+    #[test]
+    fn urgent_before_normal_before_bulk() {
+        let mut board = Board::default();
+        for lane in [Lane::Bulk, Lane::Urgent, Lane::Normal] {
+            board.signal(place(lane, 3));
+        }
+        for lane in Lane::ALL {
+            let pick = board.pick().unwrap();
+            assert_eq!(pick.place, place(lane, 3));
+            board.pulled(pick, Pulled::Nothing);
+        }
+        assert!(board.pick().is_none());
+    }
+
+    #[test]
+    fn within_a_lane_the_shards_take_turns() {
+        let mut board = Board::default();
+        for shard in [7, 1, 30] {
+            board.signal(place(Lane::Normal, shard));
+        }
+        let order: Vec<_> = picks(&mut board, 5).into_iter().map(|(_, shard)| shard).collect();
+        assert_eq!(order, [1, 7, 30, 1, 7]);
+    }
+
+    #[test]
+    fn as_many_pulls_at_a_time_as_messages_are_known() {
+        let mut board = Board::default();
+        let queue = place(Lane::Urgent, 0);
+        board.signal(queue);
+        board.signal(queue);
+        let (first, second) = (board.pick().unwrap(), board.pick().unwrap());
+        assert!(board.pick().is_none(), "two were signalled, two are on their way");
+        board.pulled(first, Pulled::Message { behind: 5 });
+        assert!(board.pick().is_some(), "five more are known");
+        board.pulled(second, Pulled::Failed);
+    }
+
+    #[test]
+    fn only_an_answer_newer_than_the_last_signal_clears_the_mark() {
+        let mut board = Board::default();
+        let queue = place(Lane::Normal, 4);
+        board.signal(queue);
+        let pick = board.pick().unwrap();
+        board.signal(queue);
+        board.pulled(pick, Pulled::Nothing);
+        let pick = board.pick().unwrap();
+        board.pulled(pick, Pulled::Nothing);
+        assert!(board.pick().is_none());
+    }
+
+    #[test]
+    fn a_message_that_was_put_back_is_looked_for_when_it_is_due() {
+        let mut board = Board::default();
+        let (now, queue) = (Instant::now(), place(Lane::Bulk, 9));
+        board.comes_again(queue, now + Duration::from_secs(2));
+        board.comes_again(queue, now + Duration::from_secs(1));
+        board.look_on(now);
+        assert_eq!(picks(&mut board, 1), [(Lane::Urgent, 0)], "the first of the round");
+        let pick = board.pick().unwrap();
+        board.pulled(pick, Pulled::Nothing);
+        board.look_on(now + Duration::from_secs(1));
+        let seen: Vec<_> = std::iter::from_fn(|| board.pick()).map(|pick| pick.place).collect();
+        assert_eq!(seen, [place(Lane::Urgent, 1), queue]);
+    }
+
+    #[test]
+    fn every_queue_is_looked_into_once_a_round() {
+        let mut board = Board::default();
+        let mut seen = std::collections::HashSet::new();
+        for _ in Place::all() {
+            board.look_on(Instant::now());
+            let pick = board.pick().unwrap();
+            board.pulled(pick, Pulled::Nothing);
+            seen.insert(pick.place);
+        }
+        assert_eq!(seen.len(), Place::all().count());
+    }
+}

@@ -1,0 +1,209 @@
+//! The consumer: pulls one message for each slot that is free, and no more, so that whatever is more urgent by then
+//! comes first. Every answer has a limit of time: nothing can stall the loop.
+
+mod board;
+mod consumers;
+mod delivery;
+mod work;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use async_nats::{connection::State, jetstream::Context};
+use contract::subject::{ChangeSubject, all_changes, shard};
+use futures::StreamExt as _;
+use ops::{BoxError, chain, readiness::Handle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::MissedTickBehavior,
+};
+use tokio_util::sync::CancellationToken;
+
+use self::board::{Board, Pick, Place, Pulled};
+pub use self::work::Worker;
+
+/// Messages in hand at a time, however many slots are free.
+const IN_HAND: usize = 16;
+
+/// How long a round of looks into every queue takes. Signals tell of new messages at once; a look finds those that
+/// are delivered again, and those whose signal was lost.
+const ROUND: Duration = Duration::from_secs(2);
+
+/// The server's clock for a message that was put back may run a little later than ours.
+const LATE: Duration = Duration::from_millis(25);
+
+/// Pauses between two tries to repair the queue: doubled from the first to the last.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// What the consumer needs.
+pub struct Consumer {
+    /// The queue.
+    pub context: Context,
+    /// Copies of each stream that is created here.
+    pub replicas: usize,
+    /// How many slots are free.
+    pub vacancies: watch::Receiver<usize>,
+    /// Who does the work.
+    pub worker: Arc<Worker>,
+}
+
+/// What a pull on its way tells before it ends.
+enum News {
+    Pulled(Pick, Pulled),
+    Granted,
+}
+
+/// How a pull ended.
+struct End {
+    place: Place,
+    granted: bool,
+    comes_again: Option<Duration>,
+}
+
+/// The state of the loop.
+struct Hands {
+    board: Board,
+    pulls: JoinSet<End>,
+    news: mpsc::UnboundedReceiver<News>,
+    sender: mpsc::UnboundedSender<News>,
+    /// Pulls on their way that have no slot yet.
+    without_slot: usize,
+    /// Whether the queue has to be looked after.
+    broken: bool,
+}
+
+impl Consumer {
+    /// Consumes until told to stop; then finishes what is in hand. Drops `ready` when the consumers exist.
+    pub async fn run(mut self, ready: Handle, stop: CancellationToken) -> Result<(), BoxError> {
+        let subject = all_changes(&self.worker.cluster)?;
+        let mut signals = self.context.client().subscribe(subject).await?;
+        let mut ready = Some(ready);
+        let mut hands = Hands::new();
+        let mut pause = PAUSE.0;
+        let looks = u32::try_from(Place::all().count())?;
+        let mut look = tokio::time::interval(ROUND / looks);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !stop.is_cancelled() {
+            if hands.broken {
+                if self.repair().await {
+                    hands.broken = false;
+                    hands.board.look_everywhere();
+                    ready.take();
+                }
+                // Also after a repair: one that does not help must not become a hot loop.
+                tokio::select! { () = tokio::time::sleep(pause) => {}, () = stop.cancelled() => break }
+                pause = (pause * 2).min(PAUSE.1);
+            }
+            while let Some(pick) = hands.next(*self.vacancies.borrow_and_update()) {
+                hands.pull(pick, self.context.clone(), Arc::clone(&self.worker));
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                changed = self.vacancies.changed() => changed?,
+                signal = signals.next() => hands.signalled(&signal.ok_or("the connection to NATS is closed for good")?.subject),
+                Some(news) = hands.news.recv() => if hands.learn(news) { pause = PAUSE.0 },
+                Some(end) = hands.pulls.join_next() => hands.ended(end?),
+                _ = look.tick() => hands.board.look_on(Instant::now()),
+            }
+        }
+        while let Some(end) = hands.pulls.join_next().await {
+            end?;
+        }
+        Ok(())
+    }
+
+    /// Sees to it that the streams and consumers are there; says whether they are.
+    async fn repair(&self) -> bool {
+        // While disconnected every request would wait for its limit.
+        if self.context.client().connection_state() != State::Connected {
+            return false;
+        }
+        match consumers::ensure(&self.context, &self.worker.cluster, self.replicas).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(error = chain(&*error), "the queue is not usable; trying again");
+                false
+            }
+        }
+    }
+}
+
+impl Hands {
+    fn new() -> Self {
+        let (sender, news) = mpsc::unbounded_channel();
+        Self { board: Board::default(), pulls: JoinSet::new(), news, sender, without_slot: 0, broken: true }
+    }
+
+    /// The next queue to pull from, if there is a slot for what comes.
+    fn next(&mut self, vacancies: usize) -> Option<Pick> {
+        let room = !self.broken && self.pulls.len() < IN_HAND && self.without_slot < vacancies;
+        if room { self.board.pick() } else { None }
+    }
+
+    fn pull(&mut self, pick: Pick, context: Context, worker: Arc<Worker>) {
+        self.without_slot += 1;
+        let sender = self.sender.clone();
+        self.pulls.spawn(async move {
+            let place = pick.place;
+            // The receiver lives as long as the pulls.
+            let tell = |news| drop(sender.send(news));
+            let pulled = delivery::pull(&context, &worker.cluster, place).await;
+            tell(News::Pulled(pick, match &pulled {
+                Ok(Some(delivery)) => Pulled::Message { behind: delivery.behind },
+                Ok(None) => Pulled::Nothing,
+                Err(_) => Pulled::Failed,
+            }));
+            let delivery = match pulled {
+                Ok(Some(delivery)) => delivery,
+                Ok(None) => return End { place, granted: false, comes_again: None },
+                Err(error) => {
+                    tracing::debug!(error = chain(&error), lane = %place.lane, shard = place.shard, "no answer to a pull");
+                    return End { place, granted: false, comes_again: None };
+                }
+            };
+            let granted = AtomicBool::new(false);
+            let outcome = worker
+                .work(&delivery, || {
+                    granted.store(true, Ordering::Relaxed);
+                    tell(News::Granted);
+                })
+                .await;
+            let comes_again = delivery.settle(outcome, &context, &worker.cluster, &worker.metrics).await;
+            End { place, granted: granted.into_inner(), comes_again }
+        });
+    }
+
+    fn signalled(&mut self, subject: &str) {
+        if let Ok(address) = ChangeSubject::parse(subject) {
+            self.board.signal(Place { lane: address.lane, shard: shard(&address.namespace) });
+        }
+    }
+
+    /// Takes news in; says whether the queue works.
+    fn learn(&mut self, news: News) -> bool {
+        match news {
+            News::Granted => self.without_slot = self.without_slot.saturating_sub(1),
+            News::Pulled(pick, pulled) => {
+                self.board.pulled(pick, pulled);
+                self.broken |= pulled == Pulled::Failed;
+                return pulled != Pulled::Failed;
+            }
+        }
+        false
+    }
+
+    fn ended(&mut self, end: End) {
+        if !end.granted {
+            self.without_slot = self.without_slot.saturating_sub(1);
+        }
+        if let Some(pause) = end.comes_again {
+            self.board.comes_again(end.place, Instant::now() + pause + LATE);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Events: what became of a change, published where people and machines can read it. An event's id follows from
+//! what happened, so several replicas that tell of it are one event.
+
+use std::{future::Future, time::Duration};
+
+use async_nats::jetstream::{Context, stream::LastRawMessageErrorKind};
+use contract::{ChangeEvent, ChangeId, Digest, Phase, envelope, stream, subject};
+use ops::{chain, publish::publish};
+use tokio_util::sync::CancellationToken;
+
+use crate::{error::Failure, live::Live, metrics::Metrics, verify::Pointer};
+
+/// Longest wait for an earlier message.
+const LOOK_UP: Duration = Duration::from_secs(3);
+
+/// Pauses between two tries: doubled from the first to the last.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
+/// Publishes events and looks earlier ones up.
+#[derive(Clone)]
+pub struct Events {
+    context: Context,
+    cluster: String,
+    metrics: Metrics,
+}
+
+/// The change that an event speaks of.
+pub struct Subject<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    uid: &'a str,
+    change: &'a ChangeId,
+    digest: &'a Digest,
+    requested_by: Option<&'a str>,
+    lane: Option<contract::Lane>,
+}
+
+impl<'a> Subject<'a> {
+    /// The change that a Deployment carries; `None` where it carries none.
+    #[must_use]
+    pub fn of(live: &'a Live) -> Option<Self> {
+        Some(Self {
+            namespace: &live.namespace,
+            name: &live.name,
+            uid: &live.uid,
+            change: live.state.change.as_ref()?,
+            digest: &live.digest,
+            requested_by: live.state.requested_by.as_deref(),
+            lane: None,
+        })
+    }
+}
+
+impl<'a> From<&'a Pointer> for Subject<'a> {
+    fn from(pointer: &'a Pointer) -> Self {
+        Self {
+            namespace: &pointer.namespace,
+            name: &pointer.name,
+            uid: &pointer.uid,
+            change: &pointer.change,
+            digest: &pointer.digest,
+            requested_by: pointer.requested_by.as_deref(),
+            lane: Some(pointer.lane),
+        }
+    }
+}
+
+impl Events {
+    /// Events of this cluster.
+    #[must_use]
+    pub fn new(context: Context, cluster: String, metrics: Metrics) -> Self {
+        Self { context, cluster, metrics }
+    }
+
+    /// Publishes once.
+    pub async fn tell(&self, about: &Subject<'_>, phase: Phase, message: &str) -> Result<(), Failure> {
+        let event = ChangeEvent {
+            cluster: self.cluster.clone(),
+            namespace: about.namespace.to_owned(),
+            name: about.name.to_owned(),
+            uid: about.uid.to_owned(),
+            change: about.change.clone(),
+            phase,
+            message: message.to_owned(),
+            digest: Some(about.digest.clone()),
+            lane: about.lane,
+            requested_by: about.requested_by.map(str::to_owned),
+        };
+        let subject = subject::event(&self.cluster, about.namespace, about.name, phase)?;
+        match publish(&self.context, subject, &event).await {
+            Ok(_) => self.metrics.told(phase),
+            Err(error) => {
+                self.metrics.event_failed();
+                return Err(error.into());
+            }
+        }
+        tracing::info!(
+            namespace = about.namespace,
+            deployment = about.name,
+            change = %about.change,
+            "{phase}: {message}"
+        );
+        Ok(())
+    }
+
+    /// Publishes however often it takes, until told to stop.
+    pub async fn tell_surely(
+        &self,
+        about: &Subject<'_>,
+        phase: Phase,
+        message: &str,
+        stop: &CancellationToken,
+    ) {
+        let mut pause = PAUSE.0;
+        while let Err(error) = self.tell(about, phase, message).await {
+            let (namespace, deployment, change) = (about.namespace, about.name, about.change);
+            let error = chain(&error);
+            if stop.is_cancelled() {
+                tracing::error!(namespace, deployment, %change, %phase, error, "an event is lost: the process ends");
+                return;
+            }
+            tracing::warn!(namespace, deployment, %change, %phase, error, "an event is not published yet");
+            tokio::select! { () = tokio::time::sleep(pause) => {}, () = stop.cancelled() => {} }
+            pause = (pause * 2).min(PAUSE.1);
+        }
+    }
+
+    /// The change of the last event of a phase.
+    pub async fn last(&self, about: &Subject<'_>, phase: Phase) -> Result<Option<ChangeId>, Failure> {
+        let subject = subject::event(&self.cluster, about.namespace, about.name, phase)?;
+        let last = self.last_message(stream::EVENTS, &subject).await?;
+        Ok(last.and_then(|message| envelope::open::<ChangeEvent>(&message).ok()).map(|event| event.change))
+    }
+
+    /// The change that was queued last on a subject of the queue.
+    pub async fn last_queued(&self, subject: &str) -> Result<Option<ChangeId>, Failure> {
+        let last = self.last_message(stream::CHANGES, subject).await?;
+        Ok(last
+            .and_then(|message| envelope::open::<contract::Change>(&message).ok())
+            .map(|change| change.change))
+    }
+
+    async fn last_message(
+        &self,
+        stream: &'static str,
+        subject: &str,
+    ) -> Result<Option<bytes::Bytes>, Failure> {
+        let Ok(stream) = self.context.get_stream_no_info(stream).await else { return Ok(None) };
+        match within(stream.get_last_raw_message_by_subject(subject)).await? {
+            Ok(message) => Ok(Some(message.payload)),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A request to NATS, within the limit; while disconnected the client would wait without one.
+async fn within<T>(request: impl Future<Output = T>) -> Result<T, Failure> {
+    tokio::time::timeout(LOOK_UP, request).await.map_err(|_| Failure::Publish(ops::publish::Error::Timeout))
+}

@@ -1,0 +1,143 @@
+//! What the follower has done beside its loop: writing the end of a rollout, finding out why one left the watch,
+//! freeing slots that nobody uses.
+
+use std::sync::Arc;
+
+use contract::{Gate, Phase, State};
+use ops::chain;
+use tokio_util::sync::CancellationToken;
+
+use super::{end, progress::Progress};
+use crate::{
+    consume::Worker,
+    error::Remedy,
+    event::Subject,
+    live::Live,
+    slots::{Holder, Slots, Uid},
+};
+
+/// What an errand needs.
+#[derive(Clone)]
+pub(super) struct Errands {
+    pub(super) worker: Arc<Worker>,
+    pub(super) stop: CancellationToken,
+}
+
+/// What became of the end of a rollout.
+pub(super) enum Ending {
+    /// It is written, at this generation.
+    Written(i64),
+    /// The object changed meanwhile: its watch tells more.
+    Lost,
+    /// The API server did not do it.
+    Failed,
+}
+
+impl Errands {
+    fn slots(&self) -> &Slots {
+        &self.worker.releaser.slots
+    }
+
+    /// Writes the end of a rollout, tells of it, and frees its slot. It is told of before it is written while NATS is
+    /// there: a process that dies in between leaves the object as it was, and the next one tells the same again.
+    pub(super) async fn end(&self, live: &Live, progress: &Progress) -> Ending {
+        let (phase, patch, message) = match progress {
+            Progress::Waiting { .. } => return Ending::Lost,
+            Progress::Succeeded => (Phase::Succeeded, end::succeeded(live), "rolled out".to_owned()),
+            Progress::Failed { reason } => (Phase::Failed, end::failed(live), reason.clone()),
+        };
+        let (Some(patch), Some(about)) = (patch, Subject::of(live)) else { return Ending::Lost };
+        let events = &self.worker.events;
+        let told = events.tell(&about, phase, &message).await;
+        let generation = match self.worker.releaser.deployments.patch(live, patch).await {
+            Ok(written) => written.generation,
+            Err(failure) if matches!(failure.remedy(), Remedy::Gone | Remedy::ReadAgain) => {
+                return Ending::Lost;
+            }
+            Err(failure) => {
+                tracing::warn!(
+                    namespace = live.namespace,
+                    deployment = live.name,
+                    error = chain(&failure),
+                    "the end of a rollout is not written yet"
+                );
+                return Ending::Failed;
+            }
+        };
+        self.free(&live.uid, live.generation).await;
+        if told.is_err() {
+            events.tell_surely(&about, phase, &message, &self.stop).await;
+        }
+        Ending::Written(generation)
+    }
+
+    /// A rollout left the watch, or another change took it over: says what became of it, and what is to follow.
+    pub(super) async fn departed(&self, old: &Live) {
+        let live = match self.worker.releaser.deployments.get(&old.namespace, &old.name).await {
+            Ok(live) => live.filter(|live| live.uid == old.uid && !live.deleting),
+            Err(failure) => {
+                // Its slot is freed after the grace, and its change's message has its turn.
+                tracing::debug!(
+                    deployment = old.name,
+                    error = chain(&failure),
+                    "a rollout left for unknown reasons"
+                );
+                return;
+            }
+        };
+        let Some(about) = Subject::of(old) else { return };
+        let events = &self.worker.events;
+        let Some(live) = live else {
+            self.free(&old.uid, i64::MAX).await;
+            events.tell_surely(&about, Phase::Cancelled, "the Deployment is gone", &self.stop).await;
+            return;
+        };
+        if live.state.change == old.state.change {
+            // Another executor wrote its end and freed its slot, or its namespace is opted out.
+            return;
+        }
+        if live.state.is_closed() {
+            self.worker.inherit(&live).await;
+        } else if live.state.phase != Some(Phase::Released) {
+            self.free(&old.uid, live.generation).await;
+        }
+        let succeeded = live.state.good.as_ref() == Some(&old.digest);
+        if let (false, Some(by)) = (succeeded, &live.state.change) {
+            let message = format!("change {by} took its place during the rollout");
+            events.tell_surely(&about, Phase::Superseded, &message, &self.stop).await;
+        }
+    }
+
+    /// Frees the slot of a holder that is not seen to roll out, if it really does not.
+    pub(super) async fn orphaned(&self, uid: &Uid, holder: &Holder) {
+        let live = match self.worker.releaser.deployments.get(&holder.namespace, &holder.name).await {
+            Ok(live) => live.filter(|live| live.uid == *uid),
+            Err(failure) => {
+                tracing::debug!(deployment = holder.name, error = chain(&failure), "a slot may be unused");
+                return;
+            }
+        };
+        let opted_in = self.worker.releaser.namespaces.get(&holder.namespace).is_some();
+        if opted_in && live.as_ref().is_some_and(|live| rolls_out(&live.state)) {
+            return;
+        }
+        tracing::info!(
+            namespace = holder.namespace,
+            deployment = holder.name,
+            "a slot that nobody uses is freed"
+        );
+        // A newer generation may be taking it over just now.
+        self.free(uid, holder.generation).await;
+    }
+
+    async fn free(&self, uid: &str, generation: i64) {
+        if let Err(error) = self.slots().free(uid, generation).await {
+            tracing::debug!(%error, "a slot is freed after the grace");
+        }
+    }
+}
+
+/// Whether a change is in flight.
+pub(super) fn rolls_out(state: &State) -> bool {
+    state.gate == Some(Gate::Open) && state.phase == Some(Phase::Released) && state.change.is_some()
+}

@@ -1,0 +1,184 @@
+//! What the watches tell: every Deployment that is labelled as rolling out. Pure; it names those that left, so that
+//! somebody can look why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::runtime::watcher::Event;
+
+use crate::{
+    live::{Live, UnixMillis},
+    slots::Uid,
+};
+
+/// A rollout that is followed.
+#[derive(Clone, Debug)]
+pub(super) struct Followed {
+    pub(super) live: Live,
+    /// When this change was first seen here.
+    pub(super) since: UnixMillis,
+    /// Whether its end is being written.
+    pub(super) ending: bool,
+    /// Not before then is its end tried again.
+    pub(super) not_before: UnixMillis,
+    source: usize,
+}
+
+/// Rollouts that left the watch, or that another change took over.
+pub(super) type Left = Vec<Live>;
+
+/// Every rollout, as a number of watches tell of it.
+pub(super) struct View {
+    followed: BTreeMap<Uid, Followed>,
+    /// The generation up to which a rollout has ended, by our own hand, until its watch has seen it too.
+    ended: BTreeMap<Uid, i64>,
+    /// What each watch is listing; `None` while it is not.
+    listing: Vec<Option<BTreeSet<Uid>>>,
+    /// Watches that have not listed once.
+    unlisted: BTreeSet<usize>,
+}
+
+impl View {
+    pub(super) fn new(watches: usize) -> Self {
+        Self {
+            followed: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            listing: vec![None; watches],
+            unlisted: (0..watches).collect(),
+        }
+    }
+
+    /// Whether every watch has listed.
+    pub(super) fn is_listed(&self) -> bool {
+        self.unlisted.is_empty()
+    }
+
+    /// Takes an event of a watch in.
+    pub(super) fn learn(&mut self, source: usize, event: Event<Live>, now: UnixMillis) -> Left {
+        match event {
+            Event::Init => self.listing[source] = Some(BTreeSet::new()),
+            Event::InitApply(live) => {
+                if let Some(listing) = &mut self.listing[source] {
+                    listing.insert(live.uid.clone());
+                }
+                return self.put(source, live, now);
+            }
+            Event::InitDone => return self.listed(source),
+            Event::Apply(live) => return self.put(source, live, now),
+            Event::Delete(live) => {
+                self.ended.remove(&live.uid);
+                return self.followed.remove(&live.uid).map(|followed| followed.live).into_iter().collect();
+            }
+        }
+        Left::new()
+    }
+
+    fn put(&mut self, source: usize, live: Live, now: UnixMillis) -> Left {
+        if self.ended.get(&live.uid).is_some_and(|ended| live.generation <= *ended) {
+            // From before its end.
+            return Left::new();
+        }
+        let old = self.followed.get(&live.uid);
+        let same = old.filter(|old| old.live.state.change == live.state.change);
+        let followed = Followed {
+            since: same.map_or(now, |old| old.since),
+            ending: same.is_some_and(|old| old.ending),
+            not_before: same.map_or(0, |old| old.not_before),
+            source,
+            live,
+        };
+        let replaced = if same.is_some() { None } else { old.map(|old| old.live.clone()) };
+        self.followed.insert(followed.live.uid.clone(), followed);
+        replaced.into_iter().collect()
+    }
+
+    fn listed(&mut self, source: usize) -> Left {
+        self.unlisted.remove(&source);
+        let Some(listing) = self.listing[source].take() else { return Left::new() };
+        let gone = |uid: &Uid, followed: &mut Followed| followed.source == source && !listing.contains(uid);
+        // An end that was written while the watch was away is not told of again.
+        self.ended.retain(|uid, _| listing.contains(uid));
+        self.followed.extract_if(.., gone).map(|(_, followed)| followed.live).collect()
+    }
+
+    /// Its end was written by our own hand: its watch will tell nothing new.
+    pub(super) fn forget(&mut self, uid: &Uid, generation: i64) {
+        if self.followed.get(uid).is_some_and(|followed| followed.live.generation <= generation) {
+            self.followed.remove(uid);
+            self.ended.insert(uid.clone(), generation);
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, uid: &Uid) -> Option<&mut Followed> {
+        self.followed.get_mut(uid)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Uid, &Followed)> {
+        self.followed.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::live::tests::live;
+
+    fn rollout(uid: &str, change: &str, generation: i64) -> Live {
+        live(&json!({"metadata": {
+            "uid": uid, "generation": generation,
+            "annotations": {"roadstead.dev/change": change.repeat(10), "roadstead.dev/gate": "open"},
+            "labels": {"roadstead.dev/phase": "released"},
+        }}))
+    }
+
+    fn uids(left: &Left) -> Vec<&str> {
+        left.iter().map(|live| live.uid.as_str()).collect()
+    }
+
+    #[test]
+    fn listed_when_every_watch_has_listed() {
+        let mut view = View::new(2);
+        for source in [0, 1] {
+            assert!(!view.is_listed());
+            view.learn(source, Event::Init, 0);
+            view.learn(source, Event::InitDone, 0);
+        }
+        assert!(view.is_listed());
+    }
+
+    #[test]
+    fn a_change_keeps_the_time_when_it_was_first_seen() {
+        let mut view = View::new(1);
+        view.learn(0, Event::Apply(rollout("1", "a", 5)), 10);
+        view.learn(0, Event::Apply(rollout("1", "a", 6)), 20);
+        assert_eq!(view.get_mut(&"1".into()).unwrap().since, 10);
+        let left = view.learn(0, Event::Apply(rollout("1", "b", 7)), 30);
+        assert_eq!(left, [rollout("1", "a", 6)], "the change that another took over");
+        assert_eq!(view.get_mut(&"1".into()).unwrap().since, 30);
+    }
+
+    #[test]
+    fn what_left_the_watch_is_named_once_also_by_a_new_list() {
+        let mut view = View::new(2);
+        for (source, uid) in [(0, "1"), (0, "2"), (1, "3")] {
+            view.learn(source, Event::Apply(rollout(uid, "a", 5)), 0);
+        }
+        assert_eq!(uids(&view.learn(0, Event::Delete(rollout("1", "a", 5)), 0)), ["1"]);
+        view.learn(0, Event::Init, 0);
+        assert_eq!(uids(&view.learn(0, Event::InitDone, 0)), ["2"], "another watch's are left alone");
+        assert_eq!(view.iter().count(), 1);
+    }
+
+    #[test]
+    fn our_own_end_is_told_of_by_nobody() {
+        let mut view = View::new(1);
+        view.learn(0, Event::Apply(rollout("1", "a", 5)), 0);
+        view.forget(&"1".into(), 6);
+        view.learn(0, Event::Apply(rollout("1", "a", 6)), 0);
+        assert_eq!(view.iter().count(), 0, "a late event from before the end");
+        assert_eq!(uids(&view.learn(0, Event::Delete(rollout("1", "a", 6)), 0)), Vec::<&str>::new());
+        view.learn(0, Event::Apply(rollout("1", "b", 8)), 0);
+        assert_eq!(view.iter().count(), 1, "the next rollout of the same Deployment");
+    }
+}

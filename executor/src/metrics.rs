@@ -1,0 +1,108 @@
+//! What the executor counts. Never an object's name as a label.
+
+use contract::{Lane, Phase};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LaneLabels {
+    lane: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PhaseLabels {
+    phase: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+/// The executor's metrics.
+#[derive(Clone, Default)]
+pub struct Metrics {
+    received: Family<LaneLabels, Counter>,
+    releases: Counter,
+    outcomes: Family<PhaseLabels, Counter>,
+    retries: Family<ReasonLabels, Counter>,
+    dead_letters: Counter,
+    event_failures: Counter,
+    slots: Gauge,
+    slots_in_use: Gauge,
+    followed: Gauge,
+}
+
+impl Metrics {
+    /// Makes and registers them.
+    #[must_use]
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "messages_received",
+            "Messages pulled from the queue, by lane",
+            metrics.received.clone(),
+        );
+        registry.register("releases", "Changes let through by this process", metrics.releases.clone());
+        registry.register("outcomes", "Events published about changes, by phase", metrics.outcomes.clone());
+        registry.register("retries", "Messages put back into the queue, by reason", metrics.retries.clone());
+        registry.register("dead_letters", "Messages given up", metrics.dead_letters.clone());
+        registry.register(
+            "event_failures",
+            "Events that were not published at the first try",
+            metrics.event_failures.clone(),
+        );
+        registry.register("slots", "Rollouts that may be in flight", metrics.slots.clone());
+        registry.register(
+            "slots_in_use",
+            "Rollouts in flight, over all replicas",
+            metrics.slots_in_use.clone(),
+        );
+        registry.register("followed", "Rollouts that this process follows", metrics.followed.clone());
+        metrics
+    }
+
+    /// A message was pulled.
+    pub fn received(&self, lane: Lane) {
+        self.received.get_or_create(&LaneLabels { lane: lane.as_str() }).inc();
+    }
+
+    /// A change was let through.
+    pub fn released(&self) {
+        self.releases.inc();
+    }
+
+    /// An event was published.
+    pub fn told(&self, phase: Phase) {
+        self.outcomes.get_or_create(&PhaseLabels { phase: phase.as_str() }).inc();
+    }
+
+    /// An event was not published at the first try.
+    pub fn event_failed(&self) {
+        self.event_failures.inc();
+    }
+
+    /// A message was put back.
+    pub fn retried(&self, reason: &'static str) {
+        self.retries.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// A message was given up.
+    pub fn buried(&self) {
+        self.dead_letters.inc();
+    }
+
+    /// Slots in use, and all of them.
+    pub fn slots(&self, in_use: usize, all: usize) {
+        self.slots_in_use.set(i64::try_from(in_use).unwrap_or(i64::MAX));
+        self.slots.set(i64::try_from(all).unwrap_or(i64::MAX));
+    }
+
+    /// Rollouts that are followed.
+    pub fn followed(&self, count: usize) {
+        self.followed.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+}

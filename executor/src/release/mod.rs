@@ -1,0 +1,171 @@
+//! Lets a change through: reads the live object, verifies, takes a slot, patches. The API server's word about the
+//! patch decides; whatever happens in between, a repeat comes to the same.
+
+mod patch;
+
+use contract::Digest;
+use ops::namespaces::Namespaces;
+
+use crate::{
+    deployments::Deployments,
+    error::{Failure, Remedy},
+    live::{Live, now},
+    outcome::Reason,
+    slots::{Grant, Holder, Slots},
+    sweep::Swept,
+    verify::{Pointer, Stale, Standing, Verdict, Wait, verify},
+};
+
+/// Times that the object is read again because it changed in between.
+const ROUNDS: usize = 5;
+
+/// What became of a change whose turn it was.
+#[derive(Debug)]
+pub enum Turn {
+    /// It was let through just now.
+    Released(Box<Live>),
+    /// It was let through before, or by a try whose answer got lost, and rolls out.
+    InFlight,
+    /// Its rollout has come to its end.
+    Ended,
+    /// It will never be let through. `released`: what was let through last.
+    Stale(Stale, Option<Digest>),
+    /// Not now.
+    Later(Reason),
+}
+
+/// Lets changes through.
+#[derive(Clone)]
+pub struct Releaser {
+    /// The Deployments.
+    pub deployments: Deployments,
+    /// Who is opted in, and the lanes.
+    pub namespaces: Namespaces,
+    /// Which namespaces are swept.
+    pub swept: Swept,
+    /// The slots.
+    pub slots: Slots,
+}
+
+/// A slot that was taken for a release.
+struct Taken {
+    uid: String,
+    generation: i64,
+    /// Whether it was free before, so that it is to be given back where nothing is released.
+    new: bool,
+    /// Whether a patch was sent of which nobody knows whether it was applied.
+    unsure: Option<Failure>,
+}
+
+impl Releaser {
+    /// Lets a change through if it is its turn; `granted` is called when it has a slot.
+    ///
+    /// # Errors
+    /// What the API server or the store of slots did not do. Where the patch may have been applied all the same, the
+    /// slot is kept: what rolls out is counted from the objects.
+    pub async fn turn(&self, pointer: &Pointer, granted: impl Fn() + Send + Sync) -> Result<Turn, Failure> {
+        let mut taken = None;
+        let turn = self.rounds(pointer, &granted, &mut taken).await;
+        let rolls_out = matches!(turn, Ok(Turn::Released(_) | Turn::InFlight));
+        if let Some(taken) = taken
+            && taken.new
+            && !rolls_out
+            && taken.unsure.is_none()
+            && let Err(error) = self.slots.free(&taken.uid, taken.generation).await
+        {
+            tracing::debug!(%error, "a slot is given back by the next count");
+        }
+        turn
+    }
+
+    async fn rounds(
+        &self,
+        pointer: &Pointer,
+        granted: &(impl Fn() + Send + Sync),
+        taken: &mut Option<Taken>,
+    ) -> Result<Turn, Failure> {
+        for _ in 0..ROUNDS {
+            let live = self.deployments.get(&pointer.namespace, &pointer.name).await?;
+            let verdict = verify(pointer, live.as_ref(), self.standing(&pointer.namespace, live.as_ref()));
+            if let Some(failure) = taken.as_mut().and_then(|taken| taken.unsure.take())
+                && verdict == Verdict::Release
+            {
+                // It was not applied: the message comes again after a pause.
+                return Err(failure);
+            }
+            let live = match (verdict, live) {
+                (Verdict::Release, Some(live)) => live,
+                (Verdict::Released, _) => return Ok(Turn::InFlight),
+                (Verdict::Ended, _) => return Ok(Turn::Ended),
+                (Verdict::Wait(wait), _) => return Ok(Turn::Later(wait.into())),
+                (Verdict::Stale(stale), live) => {
+                    return Ok(Turn::Stale(stale, live.and_then(|live| live.state.released)));
+                }
+                (Verdict::Release, None) => return Ok(Turn::Stale(Stale::Gone, None)),
+            };
+            if taken.is_none() {
+                let Some(slot) = self.take(&live).await? else { return Ok(Turn::Later(Reason::NoSlot)) };
+                *taken = Some(slot);
+                granted();
+            }
+            let Some(patch) = patch::patch(&live) else { continue };
+            match self.deployments.patch(&live, patch).await {
+                Ok(live) => return Ok(Turn::Released(Box::new(live))),
+                Err(failure) if failure.may_have_been_applied() => {
+                    if let Some(taken) = taken {
+                        taken.unsure = Some(failure);
+                    }
+                }
+                Err(failure) if matches!(failure.remedy(), Remedy::Gone | Remedy::ReadAgain) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(Turn::Later(Reason::Conflict))
+    }
+
+    /// How a Deployment's namespace stands now.
+    #[must_use]
+    pub fn standing(&self, namespace: &str, live: Option<&Live>) -> Standing {
+        match self.namespaces.get(namespace) {
+            None => Standing::OptedOut,
+            Some(opted_in) if !self.swept.contains(namespace, &opted_in.uid) => Standing::NotSwept,
+            Some(opted_in) => Standing::Served(opted_in.lane(live.and_then(|live| live.lane.as_deref()))),
+        }
+    }
+
+    async fn take(&self, live: &Live) -> Result<Option<Taken>, Failure> {
+        let Some(holder) = Holder::of(live, now()) else { return Ok(None) };
+        let new = match self.slots.acquire(&live.uid, holder).await? {
+            Grant::Full => return Ok(None),
+            Grant::New => true,
+            Grant::Inherited => false,
+        };
+        Ok(Some(Taken { uid: live.uid.clone(), generation: live.generation, new, unsure: None }))
+    }
+
+    /// The change of a Deployment that is held, as a pointer to it.
+    #[must_use]
+    pub fn held(&self, live: &Live) -> Option<Pointer> {
+        let change = live.state.change.clone().filter(|_| live.state.is_closed())?;
+        let Standing::Served(lane) = self.standing(&live.namespace, Some(live)) else { return None };
+        Some(Pointer {
+            namespace: live.namespace.clone(),
+            name: live.name.clone(),
+            uid: live.uid.clone(),
+            change,
+            digest: live.digest.clone(),
+            lane,
+            requested_by: live.state.requested_by.clone(),
+        })
+    }
+}
+
+impl From<Wait> for Reason {
+    fn from(wait: Wait) -> Self {
+        match wait {
+            Wait::OptedOut => Self::OptedOut,
+            Wait::NotSwept => Self::NotSwept,
+            Wait::OtherLane => Self::OtherLane,
+        }
+    }
+}

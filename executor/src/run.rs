@@ -1,0 +1,138 @@
+//! The order of start-up and shutdown.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use kube::Client;
+use ops::{
+    BoxError, admin, kubernetes,
+    namespaces::{self, Namespaces},
+    nats,
+    readiness::{Handle, Readiness},
+    streams,
+    tasks::Tasks,
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    args::Args,
+    consume::{Consumer, Worker},
+    deployments::Deployments,
+    event::Events,
+    follow::Follower,
+    metrics::Metrics,
+    release::Releaser,
+    slots::{Keeper, Store},
+    sweep::{Sweeper, Swept},
+};
+
+/// Longest wait for the last bytes to NATS.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// The parts that have to be ready.
+struct Waiting {
+    namespaces: Handle,
+    rollouts: Handle,
+    queue: Handle,
+}
+
+/// Runs the executor until it is told to stop.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let common = &args.common;
+    ops::log::start(common.log_format, &common.log).context("--log is no filter")?;
+    let mut registry = admin::registry(env!("CARGO_PKG_VERSION"));
+    let metrics = Metrics::register(&mut registry);
+    let readiness = Readiness::default();
+    let mut tasks = Tasks::default();
+    let stop = tasks.stop();
+    let waiting = Waiting {
+        namespaces: readiness.wait_for("the namespaces"),
+        rollouts: readiness.wait_for("the rollouts in flight"),
+        queue: readiness.wait_for("the queue"),
+    };
+    let admin_listener = admin::bind(common.admin_listen).await?;
+    tasks.spawn("admin endpoint", admin::serve(admin_listener, readiness.clone(), registry, stop.clone()));
+    let client = kubernetes::client("roadstead-executor").await?;
+    tasks.spawn("executor", execute(args, client, metrics, waiting, stop));
+    Ok(tasks.run(&readiness).await?)
+}
+
+/// Connects, with patience, and runs the parts until told to stop. Then nothing more is pulled, what is in hand is
+/// finished, and the slots are kept until nobody needs them any more.
+async fn execute(
+    args: Args,
+    client: Client,
+    metrics: Metrics,
+    waiting: Waiting,
+    stop: CancellationToken,
+) -> Result<(), BoxError> {
+    let common = &args.common;
+    let stopped = stop.clone();
+    let connected = async {
+        let nats = nats::connect(&common.nats, "executor").await?;
+        kubernetes::wait_for_api(&client).await;
+        Ok::<_, std::io::Error>(nats)
+    };
+    let nats = tokio::select! { nats = connected => nats?, () = stopped.cancelled() => return Ok(()) };
+    let mut parts = Parts::default();
+
+    let namespaces = Namespaces::new(common.served());
+    let mut listed = namespaces.subscribe();
+    parts.add(
+        "namespaces",
+        namespaces::follow(client.clone(), namespaces.clone(), waiting.namespaces, stop.clone()),
+    );
+    // Before the first list it would look as if everything was opted out, and nothing in flight.
+    tokio::select! { told = listed.changed() => told?, () = stopped.cancelled() => return parts.run(&stop).await }
+
+    let (context, cluster) = (streams::jetstream(&nats), common.cluster.as_str().to_owned());
+    let store = Store::new(context.clone(), &cluster, common.nats.replicas);
+    let (keeper, slots) = Keeper::new(store, args.slots, args.slot_timeout, metrics.clone());
+    parts.add("slots", keeper.run(stop.clone()));
+    let vacancies = slots.vacancies();
+    let worker = Arc::new(Worker {
+        releaser: Releaser {
+            deployments: Deployments::new(client),
+            namespaces,
+            swept: Swept::default(),
+            slots,
+        },
+        events: Events::new(context.clone(), cluster.clone(), metrics.clone()),
+        cluster,
+        metrics,
+    });
+    let sweeper = Sweeper::new(Arc::clone(&worker), args.release_namespace.as_str(), args.swept);
+    sweeper.recall().await;
+    parts.add("sweep", sweeper.run(stop.clone()));
+    parts.add("rollouts", Follower { worker: Arc::clone(&worker) }.run(waiting.rollouts, stop.clone()));
+    let consumer = Consumer { context, replicas: common.nats.replicas, vacancies, worker };
+    parts.add("queue", consumer.run(waiting.queue, stop.clone()));
+
+    let ended = parts.run(&stop).await;
+    // What was said last is to arrive; nobody waits for a server that is gone.
+    let _ = tokio::time::timeout(FLUSH, nats.flush()).await;
+    ended
+}
+
+/// The parts of the executor, each a task.
+#[derive(Default)]
+struct Parts(JoinSet<(&'static str, Result<(), BoxError>)>);
+
+impl Parts {
+    fn add(&mut self, name: &'static str, part: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
+        self.0.spawn(async move { (name, part.await) });
+    }
+
+    /// Waits for all of them; one that ends before it was told to is an error.
+    async fn run(mut self, stop: &CancellationToken) -> Result<(), BoxError> {
+        while let Some(ended) = self.0.join_next().await {
+            let (name, result) = ended?;
+            result.map_err(|error| format!("{name}: {}", ops::chain(&*error)))?;
+            if !stop.is_cancelled() {
+                return Err(format!("{name} ended before it was told to").into());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,6 +1,7 @@
 //! Admission webhook of Roadstead. A review goes through `server` to `hold` or `gate`; `outbox` fills the queue
 //! from what is held.
 
+pub mod answer;
 pub mod args;
 mod deployment;
 pub mod gate;

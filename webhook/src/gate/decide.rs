@@ -5,8 +5,9 @@ use contract::{ChangeId, Digest};
 
 use super::owner::{Owner, Unreadable};
 use crate::{
+    answer::{Answer, Denial},
     object::{Object, OwnerReference},
-    review::{Answer, Denial, Malformed, Request},
+    review::{Malformed, Request},
 };
 
 /// A cause that the deployment controller takes as "stop": no retry, no warning event, no condition.

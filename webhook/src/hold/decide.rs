@@ -5,8 +5,9 @@ use contract::{ChangeId, Digest, Gate, Key, Lane, Phase, change_id::Replaced};
 
 use super::patch;
 use crate::{
+    answer::{Answer, Denial},
     object::{Annotations, Object},
-    review::{Answer, Denial, Malformed, Request},
+    review::{Malformed, Request},
 };
 
 /// What the decision depends on besides the review.

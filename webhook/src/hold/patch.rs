@@ -5,7 +5,7 @@ use contract::{Key, key::PHASE_LABEL};
 use serde_json::Value;
 
 use super::decide::Intent;
-use crate::{object::Object, review::PatchOperation};
+use crate::{answer::PatchOperation, object::Object};
 
 /// The operations that give `object` the own keys, the label and the pause of `intent`.
 pub(super) fn operations(object: &Object<'_>, intent: &Intent<'_>) -> Vec<PatchOperation> {

@@ -17,10 +17,11 @@ use axum::{
 use futures::FutureExt as _;
 
 use crate::{
+    answer::Answer,
     gate::{self, Owners},
     hold,
     metrics::Metrics,
-    review::{Answer, Malformed, Request},
+    review::{Malformed, Request},
 };
 
 /// Largest body: an UPDATE carries two objects of up to 1.5 MB each, as JSON within JSON.

@@ -9,6 +9,9 @@ use crate::{ChangeId, Digest, Lane, envelope::Payload};
 /// NATS takes messages of 1 MiB by default.
 pub const MAX_DEPLOYMENT: usize = 900 * 1024;
 
+/// Room for what stands beside the Deployment in a message, in bytes.
+pub const ENVELOPE: usize = 64 * 1024;
+
 /// One held change, as published to the queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,9 +69,9 @@ impl Payload for Change {
 
 impl Change {
     /// Puts the desired Deployment into the message: without what only its server needs, and as a pointer where
-    /// it is larger than [`MAX_DEPLOYMENT`].
+    /// it is larger than [`MAX_DEPLOYMENT`] or than fits into a message of `max_payload` bytes.
     #[must_use]
-    pub fn with_deployment(mut self, mut deployment: serde_json::Value) -> Self {
+    pub fn with_deployment(mut self, mut deployment: serde_json::Value, max_payload: usize) -> Self {
         if let Some(object) = deployment.as_object_mut() {
             object.remove("status");
         }
@@ -80,7 +83,8 @@ impl Change {
                 annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
             }
         }
-        self.truncated = deployment.to_string().len() > MAX_DEPLOYMENT;
+        let room = MAX_DEPLOYMENT.min(max_payload.saturating_sub(ENVELOPE));
+        self.truncated = deployment.to_string().len() > room;
         self.deployment = (!self.truncated).then_some(deployment);
         self
     }
@@ -120,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_change_travels_as_a_cloudevent_and_reads_back() {
-        let change = change().with_deployment(json!({"metadata": {"name": "web"}}));
+        let change = change().with_deployment(json!({"metadata": {"name": "web"}}), 1 << 20);
         let message = sealed(&change);
         assert_eq!(message["specversion"], "1.0");
         assert_eq!(message["type"], "dev.roadstead.change.v1");
@@ -162,7 +166,7 @@ mod tests {
             "spec": {"replicas": 2},
             "status": {"replicas": 2},
         });
-        let change = change().with_deployment(deployment);
+        let change = change().with_deployment(deployment, 1 << 20);
         assert_eq!(
             change.deployment,
             Some(json!({"metadata": {"name": "web", "annotations": {"team": "a"}}, "spec": {"replicas": 2}}))
@@ -171,7 +175,9 @@ mod tests {
 
     #[test]
     fn a_deployment_too_large_for_a_message_becomes_a_pointer() {
-        let change = change().with_deployment(json!({"spec": "x".repeat(MAX_DEPLOYMENT)}));
-        assert!(change.truncated && change.deployment.is_none());
+        for (size, max_payload) in [(MAX_DEPLOYMENT, 8 << 20), (300 << 10, 256 << 10)] {
+            let change = change().with_deployment(json!({"spec": "x".repeat(size)}), max_payload);
+            assert!(change.truncated && change.deployment.is_none());
+        }
     }
 }

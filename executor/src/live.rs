@@ -21,6 +21,7 @@ fn to_millis(time: OffsetDateTime) -> UnixMillis {
 
 /// One stored Deployment.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are fields of the stored object, not a state of ours")]
 pub struct Live {
     /// `metadata.namespace`
     pub namespace: String,

@@ -88,6 +88,7 @@ pub enum Stale {
 }
 
 /// Judges a message.
+#[must_use]
 pub fn verify(pointer: &Pointer, live: Option<&Live>, standing: Standing) -> Verdict {
     let Some(live) = live.filter(|live| live.uid == pointer.uid && !live.deleting) else {
         return Verdict::Stale(Stale::Gone);

@@ -59,8 +59,9 @@ pub async fn serve(
     registry: Registry,
     stop: CancellationToken,
 ) -> Result<(), BoxError> {
-    let served = axum::serve(listener, router(readiness, registry));
-    served.with_graceful_shutdown(stop.cancelled_owned()).await.map_err(Into::into)
+    let served = axum::serve(listener, router(readiness, registry)).into_future();
+    // Answers are small and nobody's change depends on one: a client that is slow does not delay the end.
+    tokio::select! { ended = served => Ok(ended?), () = stop.cancelled() => Ok(()) }
 }
 
 fn router(readiness: Readiness, registry: Registry) -> Router {

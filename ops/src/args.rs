@@ -40,8 +40,14 @@ impl Common {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Nats {
     /// URLs of the NATS servers, separated by commas
-    #[arg(long = "nats-url", env = "ROADSTEAD_NATS_URL", default_value = "nats://127.0.0.1:4222")]
-    pub url: String,
+    #[arg(
+        long = "nats-url",
+        env = "ROADSTEAD_NATS_URL",
+        default_value = "nats://127.0.0.1:4222",
+        value_delimiter = ',',
+        value_parser = server_url
+    )]
+    pub urls: Vec<String>,
     /// File with the user's JWT and key (`.creds`)
     #[arg(long = "nats-creds", env = "ROADSTEAD_NATS_CREDS")]
     pub creds: Option<PathBuf>,
@@ -51,6 +57,16 @@ pub struct Nats {
     /// Copies of each stream that is created here: 1, or 3 on a cluster of servers
     #[arg(long = "nats-replicas", env = "ROADSTEAD_NATS_REPLICAS", default_value = "1")]
     pub replicas: usize,
+}
+
+/// A URL without credentials: those would stand in a ConfigMap, in an argument list and in every log line.
+fn server_url(text: &str) -> Result<String, String> {
+    if text.contains('@') {
+        Err("a URL must not carry a user or password: put them into a file and name it by --nats-creds"
+            .into())
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 /// A name as DNS and Kubernetes take it: 1 to 63 of a-z, 0-9 and `-`, beginning and ending alphanumeric.
@@ -110,6 +126,15 @@ mod tests {
             let args = Args::try_parse_from(["x", "--namespaces", text]).ok().unwrap();
             assert_eq!(args.common.served(), served, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_refused_and_not_repeated() {
+        let refused = Args::try_parse_from(["x", "--nats-url", "nats://a:4222,nats://joe:secret@b:4222"]);
+        let message = refused.err().unwrap().to_string();
+        assert!(message.contains("--nats-creds"), "{message}");
+        let urls = Args::try_parse_from(["x", "--nats-url", "nats://a:4222,nats://b:4222"]).ok().unwrap();
+        assert_eq!(urls.common.nats.urls, ["nats://a:4222", "nats://b:4222"]);
     }
 
     #[test]

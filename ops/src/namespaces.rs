@@ -109,19 +109,20 @@ pub async fn follow(
             Ok(watcher::Event::InitDone) => {
                 let mut map = std::mem::take(&mut listed);
                 map.retain(|name, _| namespaces.serves(name));
-                namespaces.map.send_replace(map);
+                // The first list counts as a change, also when it is empty: others wait for it.
+                let is_first = ready.is_some();
+                namespaces.map.send_if_modified(|known| std::mem::replace(known, map) != *known || is_first);
                 ready.take();
             }
             Ok(watcher::Event::Apply(namespace)) if namespaces.serves(&namespace.name_any()) => {
-                namespaces.map.send_modify(|map| {
-                    map.insert(namespace.name_any(), OptedIn::of(&namespace));
+                let opted_in = OptedIn::of(&namespace);
+                namespaces.map.send_if_modified(|map| {
+                    map.insert(namespace.name_any(), opted_in.clone()).as_ref() != Some(&opted_in)
                 });
             }
             Ok(watcher::Event::Apply(_)) => {}
             Ok(watcher::Event::Delete(namespace)) => {
-                namespaces.map.send_modify(|map| {
-                    map.remove(&namespace.name_any());
-                });
+                namespaces.map.send_if_modified(|map| map.remove(&namespace.name_any()).is_some());
             }
             Err(error) => tracing::warn!(error = chain(&error), "the watch of namespaces was interrupted"),
         }

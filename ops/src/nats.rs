@@ -15,18 +15,17 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Connects as `component`, trying until the server answers. Later losses of the connection heal by themselves.
 ///
 /// # Errors
-/// A file that cannot be read: what it names does not heal by waiting.
+/// A credentials file that cannot be read: waiting does not heal it.
 pub async fn connect(args: &args::Nats, component: &'static str) -> Result<Client, std::io::Error> {
     let mut pause = Duration::from_millis(100);
     loop {
-        let error =
-            match options(args, component).await?.connect(args.url.split(',').collect::<Vec<_>>()).await {
-                Ok(client) => return Ok(client),
-                Err(error) => error,
-            };
+        let error = match options(args, component).await?.connect(&args.urls).await {
+            Ok(client) => return Ok(client),
+            Err(error) => error,
+        };
         tracing::warn!(
             error = chain(&error),
-            url = args.url,
+            urls = args.urls.join(","),
             retry_in_ms = pause.as_millis(),
             "cannot connect to NATS; check --nats-url, the credentials, and that the server runs"
         );

@@ -3,7 +3,7 @@
 
 pub mod answer;
 pub mod args;
-mod deployment;
+pub mod deployment;
 pub mod gate;
 pub mod hold;
 pub mod metrics;

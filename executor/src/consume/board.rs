@@ -31,6 +31,9 @@ impl Place {
 struct Belief {
     /// Whether it may hold a message.
     marked: bool,
+    /// Whether a signal told of a message that was not seen yet. A signal is faster than the stream, which stores
+    /// the message durably first: a pull that does not wait would find nothing.
+    signalled: bool,
     /// Messages that it holds at least, as far as is known.
     expected: u64,
     /// Pulls on their way.
@@ -46,6 +49,8 @@ struct Belief {
 pub struct Pick {
     /// The queue.
     pub place: Place,
+    /// Whether a message is on its way there.
+    pub signalled: bool,
     learned: u64,
 }
 
@@ -84,6 +89,7 @@ impl Board {
     pub fn signal(&mut self, place: Place) {
         let belief = &mut self.beliefs[place.index()];
         belief.expected = if belief.marked { belief.expected + 1 } else { 1 };
+        belief.signalled = true;
         belief.mark();
     }
 
@@ -120,7 +126,7 @@ impl Board {
                 if belief.marked && belief.pulling < belief.expected.max(1) {
                     belief.pulling += 1;
                     *turn = (place.shard + 1) % SHARDS;
-                    return Some(Pick { place, learned: belief.learned });
+                    return Some(Pick { place, signalled: belief.signalled, learned: belief.learned });
                 }
             }
         }
@@ -131,6 +137,9 @@ impl Board {
     pub fn pulled(&mut self, pick: Pick, pulled: Pulled) {
         let belief = &mut self.beliefs[pick.place.index()];
         belief.pulling = belief.pulling.saturating_sub(1);
+        if belief.learned == pick.learned && pulled != Pulled::Failed {
+            belief.signalled = false;
+        }
         match pulled {
             // Those behind it that are being pulled by others are among them.
             Pulled::Message { behind } => belief.expected = behind.max(belief.pulling),
@@ -183,6 +192,18 @@ mod tests {
             board.pulled(pick, Pulled::Nothing);
         }
         assert!(board.pick().is_none());
+    }
+
+    #[test]
+    fn only_the_pull_after_a_signal_waits_for_the_message() {
+        let mut board = Board::default();
+        board.signal(place(Lane::Normal, 3));
+        let pick = board.pick().unwrap();
+        assert!(pick.signalled);
+        board.pulled(pick, Pulled::Message { behind: 0 });
+        assert!(!board.pick().unwrap().signalled);
+        board.look_everywhere();
+        assert!(!board.pick().unwrap().signalled);
     }
 
     #[test]

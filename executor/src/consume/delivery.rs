@@ -15,7 +15,7 @@ use contract::{
 };
 use ops::{BoxError, chain, publish::publish};
 
-use super::board::Place;
+use super::board::Pick;
 use crate::{
     error::Failure,
     metrics::Metrics,
@@ -30,6 +30,9 @@ const SETTLE: Duration = Duration::from_secs(3);
 
 /// One message, without waiting for one. <https://docs.nats.io/reference/reference-protocols/nats_api_reference>
 const ONE: &str = r#"{"batch":1,"no_wait":true}"#;
+
+/// One message that is on its way: it is waited for as long as a slow disk may take to store it, in nanoseconds.
+const ONE_SOON: &str = r#"{"batch":1,"expires":250000000}"#;
 
 /// A message in hand.
 pub(super) struct Delivery {
@@ -58,12 +61,13 @@ pub(super) enum PullError {
 pub(super) async fn pull(
     context: &Context,
     cluster: &str,
-    place: Place,
+    pick: Pick,
 ) -> Result<Option<Delivery>, PullError> {
     let client = context.client();
-    let queue = consumer(cluster, place.lane, place.shard);
+    let queue = consumer(cluster, pick.place.lane, pick.place.shard);
+    let what = if pick.signalled { ONE_SOON } else { ONE };
     // An inbox of its own: the answer comes with the message's subject, and a shared inbox would not know it.
-    let request = Request::new().payload(ONE.into()).inbox(client.new_inbox()).timeout(Some(PULL));
+    let request = Request::new().payload(what.into()).inbox(client.new_inbox()).timeout(Some(PULL));
     let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{CHANGES}.{queue}");
     // While disconnected even sending waits without a limit.
     let answer = tokio::time::timeout(2 * PULL, client.send_request(subject, request)).await;

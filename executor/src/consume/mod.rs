@@ -41,6 +41,9 @@ const LATE: Duration = Duration::from_millis(25);
 /// Pauses between two tries to repair the queue: doubled from the first to the last.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// After this long without a repair the next one counts as the first.
+const CALM: Duration = Duration::from_secs(30);
+
 /// What the consumer needs.
 pub struct Consumer {
     /// The queue.
@@ -54,12 +57,14 @@ pub struct Consumer {
 }
 
 /// What a pull on its way tells before it ends.
+#[derive(Clone, Copy)]
 enum News {
     Pulled(Pick, Pulled),
     Granted,
 }
 
 /// How a pull ended.
+#[derive(Clone, Copy)]
 struct End {
     place: Place,
     granted: bool,
@@ -85,20 +90,25 @@ impl Consumer {
         let mut signals = self.context.client().subscribe(subject).await?;
         let mut ready = Some(ready);
         let mut hands = Hands::new();
-        let mut pause = PAUSE.0;
+        let (mut pause, mut repaired) = (PAUSE.0, Instant::now());
         let looks = u32::try_from(Place::all().count())?;
         let mut look = tokio::time::interval(ROUND / looks);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !stop.is_cancelled() {
             if hands.broken {
-                if self.repair().await {
+                let repaired_now = tokio::select! {
+                    repaired_now = self.repair() => repaired_now,
+                    () = stop.cancelled() => break,
+                };
+                if repaired_now {
                     hands.broken = false;
                     hands.board.look_everywhere();
                     ready.take();
                 }
                 // Also after a repair: one that does not help must not become a hot loop.
                 tokio::select! { () = tokio::time::sleep(pause) => {}, () = stop.cancelled() => break }
-                pause = (pause * 2).min(PAUSE.1);
+                pause = if repaired.elapsed() > CALM { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
+                repaired = Instant::now();
             }
             while let Some(pick) = hands.next(*self.vacancies.borrow_and_update()) {
                 hands.pull(pick, self.context.clone(), Arc::clone(&self.worker));
@@ -107,7 +117,7 @@ impl Consumer {
                 () = stop.cancelled() => break,
                 changed = self.vacancies.changed() => changed?,
                 signal = signals.next() => hands.signalled(&signal.ok_or("the connection to NATS is closed for good")?.subject),
-                Some(news) = hands.news.recv() => if hands.learn(news) { pause = PAUSE.0 },
+                Some(news) = hands.news.recv() => hands.learn(news),
                 Some(end) = hands.pulls.join_next() => hands.ended(end?),
                 _ = look.tick() => hands.board.look_on(Instant::now()),
             }
@@ -152,8 +162,10 @@ impl Hands {
         self.pulls.spawn(async move {
             let place = pick.place;
             // The receiver lives as long as the pulls.
-            let tell = |news| drop(sender.send(news));
-            let pulled = delivery::pull(&context, &worker.cluster, place).await;
+            let tell = |news| {
+                let _ = sender.send(news);
+            };
+            let pulled = delivery::pull(&context, &worker.cluster, pick).await;
             tell(News::Pulled(pick, match &pulled {
                 Ok(Some(delivery)) => Pulled::Message { behind: delivery.behind },
                 Ok(None) => Pulled::Nothing,
@@ -185,17 +197,14 @@ impl Hands {
         }
     }
 
-    /// Takes news in; says whether the queue works.
-    fn learn(&mut self, news: News) -> bool {
+    fn learn(&mut self, news: News) {
         match news {
             News::Granted => self.without_slot = self.without_slot.saturating_sub(1),
             News::Pulled(pick, pulled) => {
                 self.board.pulled(pick, pulled);
                 self.broken |= pulled == Pulled::Failed;
-                return pulled != Pulled::Failed;
             }
         }
-        false
     }
 
     fn ended(&mut self, end: End) {

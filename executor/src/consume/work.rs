@@ -147,7 +147,7 @@ fn tell_of(pointer: Option<&Pointer>, failure: &Failure, delivered: u64) {
         ),
         Remedy::GiveUp => {}
         _ if delivered > 3 => {
-            tracing::warn!(namespace, deployment, delivered, error, "a change waits for a retry")
+            tracing::warn!(namespace, deployment, delivered, error, "a change waits for a retry");
         }
         _ => tracing::debug!(namespace, deployment, delivered, error, "a change waits for a retry"),
     }

@@ -50,7 +50,7 @@ pub struct Follower {
 
 /// What an errand came to.
 enum Done {
-    Ended(Live, Ending),
+    Ended(Box<Live>, Ending),
     Counted(Option<Ledger>),
     Looked,
 }
@@ -194,7 +194,7 @@ impl Following {
             return;
         }
         followed.ending = true;
-        let (errands, live) = (self.errands.clone(), followed.live.clone());
+        let (errands, live) = (self.errands.clone(), Box::new(followed.live.clone()));
         self.jobs.spawn(async move {
             let ending = errands.end(&live, &progress).await;
             Done::Ended(live, ending)
@@ -203,7 +203,9 @@ impl Following {
 
     fn judge_all(&mut self) {
         let uids: Vec<Uid> = self.view.iter().map(|(uid, _)| uid.clone()).collect();
-        uids.iter().for_each(|uid| self.judge(uid));
+        for uid in &uids {
+            self.judge(uid);
+        }
     }
 
     fn tick(&mut self) {

@@ -74,7 +74,7 @@ mod tests {
 
     const SINCE: UnixMillis = 1_000_000;
 
-    fn status(status: Value) -> Value {
+    fn status(status: &Value) -> Value {
         json!({ "status": status })
     }
 
@@ -89,11 +89,11 @@ mod tests {
         let waiting = |updated| Progress::Waiting { updated, wanted: 3 };
         for (what, case, progress) in [
             ("complete", json!({}), Progress::Succeeded),
-            ("not observed", status(json!({"observedGeneration": 3})), waiting(3)),
+            ("not observed", status(&json!({"observedGeneration": 3})), waiting(3)),
             ("no status", json!({"status": null}), waiting(0)),
-            ("not all new", status(json!({"updatedReplicas": 2})), waiting(2)),
-            ("old ones left", status(json!({"replicas": 4})), waiting(3)),
-            ("not all serve", status(json!({"availableReplicas": 2})), waiting(3)),
+            ("not all new", status(&json!({"updatedReplicas": 2})), waiting(2)),
+            ("old ones left", status(&json!({"replicas": 4})), waiting(3)),
+            ("not all serve", status(&json!({"availableReplicas": 2})), waiting(3)),
             ("paused by its owner", json!({"spec": {"paused": true}}), waiting(3)),
             (
                 "none wanted",
@@ -120,14 +120,14 @@ mod tests {
                 true,
             ),
         ] {
-            let progress = progress(&live(&status(exceeded(at))), SINCE, now);
+            let progress = progress(&live(&status(&exceeded(at))), SINCE, now);
             assert_eq!(matches!(progress, Progress::Failed { .. }), fails, "{what}");
         }
     }
 
     #[test]
     fn a_stale_deadline_does_not_fail_before_the_controller_has_seen_the_release() {
-        let mut case = status(exceeded("1970-01-01T00:16:41Z"));
+        let mut case = status(&exceeded("1970-01-01T00:16:41Z"));
         case["status"]["observedGeneration"] = json!(3);
         assert_eq!(progress(&live(&case), SINCE, SINCE), Progress::Waiting { updated: 1, wanted: 3 });
     }

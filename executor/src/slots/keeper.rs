@@ -116,12 +116,17 @@ impl Keeper {
             }
         }
         if self.rolling.is_none() {
-            batch.into_iter().for_each(|wish| wish.refuse(&Error::NotCounted));
-            return;
+            return refuse(batch, &Error::NotCounted);
         }
         // Whoever waits no longer gets nothing.
         batch.retain(|wish| !wish.is_given_up());
-        match self.commit(&batch).await {
+        let mut committed = self.commit(&batch).await;
+        if committed.is_err() {
+            // A bucket that was lost is made again by the second try.
+            self.revision = None;
+            committed = self.commit(&batch).await;
+        }
+        match committed {
             Ok(grants) => {
                 self.publish();
                 for (wish, grant) in batch.into_iter().zip(grants) {
@@ -137,7 +142,7 @@ impl Keeper {
                     tracing::warn!(error, "the ledger of slots cannot be read or written; trying again");
                     self.told = Some(Instant::now());
                 }
-                batch.into_iter().for_each(|wish| wish.refuse(&Error::Store(error.clone())));
+                refuse(batch, &Error::Store(error));
             }
         }
     }
@@ -195,6 +200,12 @@ impl Keeper {
         self.metrics.slots(in_use, self.slots);
         let vacancies = self.slots.saturating_sub(in_use);
         self.vacancies.send_if_modified(|known| std::mem::replace(known, vacancies) != vacancies);
+    }
+}
+
+fn refuse(batch: Vec<Wish>, error: &Error) {
+    for wish in batch {
+        wish.refuse(error);
     }
 }
 

@@ -107,12 +107,12 @@ impl Sweeper {
         for (namespace, opted_in) in map {
             if record.get(namespace) != Some(&opted_in.uid) {
                 let swept = self.opt_in(namespace, &opted_in.uid).await;
-                well &= told(namespace, "opted in", swept);
+                well &= told(namespace, "opted in", &swept);
             }
         }
         for namespace in record.keys().filter(|namespace| !map.contains_key(*namespace)) {
             let opened = self.opt_out(namespace, &record[namespace], stop).await;
-            well &= told(namespace, "opted out", opened);
+            well &= told(namespace, "opted out", &opened);
         }
         well
     }
@@ -176,7 +176,7 @@ impl Sweeper {
                     return Ok(());
                 }
                 Err(failure) if matches!(failure.remedy(), Remedy::Gone | Remedy::ReadAgain) => {
-                    last = Some(failure)
+                    last = Some(failure);
                 }
                 Err(failure) => return Err(failure),
             }
@@ -197,8 +197,8 @@ fn still(record: &Record, map: &Map) -> Record {
     record.iter().filter(same).map(|(namespace, uid)| (namespace.clone(), uid.clone())).collect()
 }
 
-fn told(namespace: &str, what: &str, swept: Result<(), Failure>) -> bool {
-    match &swept {
+fn told(namespace: &str, what: &str, swept: &Result<(), Failure>) -> bool {
+    match swept {
         Ok(()) => tracing::info!(namespace, "{what} and swept"),
         Err(failure) => {
             tracing::warn!(namespace, error = chain(failure), "{what}, but not swept yet; trying again");

@@ -62,7 +62,11 @@ impl Console {
     }
 
     pub(super) fn ink(&self, ink: Ink, text: &str) -> String {
-        if self.colour { format!("\x1b[{}m{text}\x1b[0m", ink.code()) } else { text.to_owned() }
+        if self.colour && !text.is_empty() {
+            format!("\x1b[{}m{text}\x1b[0m", ink.code())
+        } else {
+            text.to_owned()
+        }
     }
 
     pub(super) fn title(&self, text: &str) {

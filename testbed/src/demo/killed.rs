@@ -36,7 +36,8 @@ pub(super) async fn tell(demo: &Demo) -> anyhow::Result<()> {
     let done = |history: &History| changes.values().filter(|id| history.count(id, &What::Ended) > 0).count();
 
     let board = Board { wave: &names, beside: None };
-    board.follow(demo, "a part of the wave is done", |history| done(history) >= DONE_BEFORE).await?;
+    let middle = |history: &History| done(history) >= DONE_BEFORE && history.counts(&names).in_flight > 0;
+    board.follow(demo, "a part of the wave is done, and a part in flight", middle).await?;
     let pid = stack.executor.pid().context("the executor does not run")?;
     console.line("");
     console.command(&format!("kill -9 {pid}    # the executor"));

@@ -242,6 +242,21 @@ async fn no_more_rollouts_are_in_flight_than_there_are_slots_over_all_replicas()
 }
 
 #[tokio::test]
+async fn parts_that_are_told_to_stop_end_well_although_the_api_server_stays_connected() -> Result<()> {
+    Stack::options()
+        .run(async |t| {
+            t.apply(&deployment("web")).await?.ok()?;
+            t.succeeded("web").await?;
+            for part in [&t.webhook, &t.executor] {
+                let ended = part.stop().await?;
+                ensure!(ended.success(), "{ended}: {}", part.log());
+            }
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test]
 async fn parts_started_without_nats_say_so_and_go_on_when_it_is_there() -> Result<()> {
     Stack::options()
         .without_executor()

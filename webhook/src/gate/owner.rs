@@ -6,7 +6,10 @@ use std::time::Duration;
 use contract::{ChangeId, Digest};
 use kube::Client;
 
-use crate::{deployment, object::Object};
+use crate::{
+    deployment::{self, ReadError},
+    object::Object,
+};
 
 /// How long the read may take: well inside the 5 s that the API server waits for us by default.
 const BUDGET: Duration = Duration::from_secs(2);
@@ -27,15 +30,12 @@ pub struct Owner {
 /// Why a Deployment could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
-    /// The API server answered with an error, or not at all.
-    #[error("the API server refused")]
-    Api(#[from] kube::Error),
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// What it sent is no Deployment.
     #[error("not a Deployment")]
     Json(#[from] serde_json::Error),
-    /// It took too long.
-    #[error("no answer within {} s", BUDGET.as_secs())]
-    Timeout,
 }
 
 /// Reads Deployments.
@@ -53,11 +53,7 @@ impl Owners {
 
     /// The Deployment as it is stored now.
     pub async fn read(&self, namespace: &str, name: &str) -> Result<Owner, Unreadable> {
-        tokio::time::timeout(BUDGET, self.fetch(namespace, name)).await.unwrap_or(Err(Unreadable::Timeout))
-    }
-
-    async fn fetch(&self, namespace: &str, name: &str) -> Result<Owner, Unreadable> {
-        let text = deployment::get(&self.client, namespace, name).await?;
+        let text = deployment::get(&self.client, namespace, name, BUDGET).await?;
         let live: Object<'_> = serde_json::from_str(&text)?;
         let annotations = live.metadata.annotations.unwrap_or_default();
         Ok(Owner {

@@ -94,9 +94,13 @@ impl<'a> Pair<'a, '_> {
     /// Own keys and label as the stored object has them; on CREATE none.
     fn as_stored(&self) -> Intent<'a> {
         let metadata = self.old.as_ref().map(|old| &old.metadata);
+        let own = metadata.and_then(|metadata| metadata.annotations.clone()).unwrap_or_default();
+        let phase = metadata.and_then(|metadata| metadata.labels.as_ref()?.phase.clone());
+        // Closed without a phase is what a write past an absent webhook leaves behind: nobody would ever look at it.
+        let lost = own.is_closed() && phase.is_none();
         Intent {
-            own: metadata.and_then(|metadata| metadata.annotations.clone()).unwrap_or_default(),
-            phase: metadata.and_then(|metadata| metadata.labels.as_ref()?.phase.clone()),
+            own,
+            phase: if lost { Some(Phase::Held.as_str().to_owned()) } else { phase },
             paused: self.new.spec.is_paused(),
         }
     }
@@ -108,14 +112,16 @@ impl<'a> Pair<'a, '_> {
             .is_some_and(Annotations::is_closed)
     }
 
-    /// `released` where it is absent: what runs, but only if it does run. The template of a stored object that is
-    /// itself closed never ran.
+    /// `released`, and with it `good`, where it is absent: what runs, but only if it does run. The template of a
+    /// stored object that is itself closed never ran.
     fn remember_what_runs(&self, intent: &mut Intent<'a>) -> Result<(), serde_json::Error> {
         if let Some(old) = &self.old
             && intent.own.state().released.is_none()
             && !self.old_is_closed()
         {
-            intent.own.set(Key::Released, Some(old.spec.digest()?.to_string()));
+            let runs = old.spec.digest()?.to_string();
+            intent.own.set(Key::Good, Some(intent.own.get(Key::Good).unwrap_or(&runs).to_owned()));
+            intent.own.set(Key::Released, Some(runs));
         }
         Ok(())
     }

@@ -152,6 +152,15 @@ fn an_updated_deployment_is_held_and_remembers_what_runs() {
         (Verdict::Held, Some("closed"), Some("held"))
     );
     assert_eq!(said.own(Key::Released), Some(digest(&old).as_str()));
+    assert_eq!(said.own(Key::Good), Some(digest(&old).as_str()), "what ran before Roadstead is a way back");
+}
+
+#[test]
+fn a_closed_deployment_without_its_label_gets_it_back() {
+    let held = update(&settled("a"), &with_image(&settled("a"), "b")).stored;
+    let mut lost = held.clone();
+    lost["metadata"]["labels"] = Value::Null;
+    assert_eq!(update(&lost, &lost).phase(), Some("held"));
 }
 
 #[test]

@@ -82,10 +82,11 @@ impl Backlog {
         }
     }
 
-    /// How many Deployments are held, and since when the oldest of them.
-    pub fn depth(&self) -> (usize, Option<Timestamp>) {
+    /// How many Deployments that count are held, and since when the oldest of them.
+    pub fn depth(&self, counts: impl Fn(&Key) -> bool) -> (usize, Option<Timestamp>) {
         let inner = self.inner();
-        (inner.held.len(), inner.held.values().min().copied())
+        let counting = || inner.held.iter().filter(|(key, _)| counts(key));
+        (counting().count(), counting().map(|(_, since)| *since).min())
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -128,7 +129,7 @@ mod tests {
             backlog.next().await;
         }
         backlog.forget(&key("api"));
-        assert_eq!(backlog.depth().0, 1);
+        assert_eq!(backlog.depth(|_| true).0, 1);
         backlog.again(|_| true);
         assert_eq!(backlog.next().await, key("web"));
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use kube::Client;
 use ops::{BoxError, args, namespaces::Namespaces, readiness::Handle};
-use tokio::task::JoinSet;
+use tokio::{sync::watch::channel, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::{backlog::Backlog, publish::Publisher};
@@ -42,8 +42,9 @@ impl Outbox {
         let apis = self.namespaces.apis(&self.client, kube::Api::all, kube::Api::namespaced);
         let ready = Arc::new(ready);
         for api in apis {
-            let (backlog, metrics) = (Arc::clone(&backlog), self.metrics.clone());
-            tasks.spawn(watch::held(api, backlog, metrics, Arc::clone(&ready), stop.clone()));
+            let (namespaces, metrics) = (self.namespaces.clone(), self.metrics.clone());
+            let held = watch::Held { api, namespaces, metrics };
+            tasks.spawn(held.run(Arc::clone(&backlog), Arc::clone(&ready), stop.clone()));
         }
         drop(ready);
         tasks.spawn(self.publish(backlog, stop.clone()));
@@ -67,15 +68,13 @@ impl Outbox {
             metrics: self.metrics,
         });
         let mut tasks = JoinSet::<Result<(), BoxError>>::new();
-        tasks.spawn(refill::run(
-            context,
-            self.nats.replicas,
-            self.namespaces,
-            Arc::clone(&backlog),
-            stop.clone(),
-        ));
+        let (usable, is_usable) = channel(false);
+        let refill =
+            refill::Refill { context, replicas: self.nats.replicas, namespaces: self.namespaces, usable };
+        tasks.spawn(refill.run(Arc::clone(&backlog), stop.clone()));
         for _ in 0..WORKERS {
-            tasks.spawn(publish::work(Arc::clone(&publisher), Arc::clone(&backlog), stop.clone()));
+            let (publisher, backlog) = (Arc::clone(&publisher), Arc::clone(&backlog));
+            tasks.spawn(publish::work(publisher, backlog, is_usable.clone(), stop.clone()));
         }
         while let Some(ended) = tasks.join_next().await {
             ended??;

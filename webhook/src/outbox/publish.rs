@@ -17,10 +17,20 @@ use contract::{
 use kube::Client;
 use ops::{BoxError, chain, namespaces::Namespaces, publish::Kept};
 use serde_json::Value;
+use tokio::{sync::watch, time::error::Elapsed};
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, Key};
-use crate::{deployment, metrics::Metrics};
+use crate::{
+    deployment::{self, ReadError},
+    metrics::Metrics,
+};
+
+/// How long reading a Deployment may take.
+const READ: Duration = Duration::from_secs(5);
+
+/// How long all of it may take; while disconnected the client would wait without a limit.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Pauses between two tries: doubled from the first to the last.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -38,7 +48,7 @@ pub struct Publisher {
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("cannot read the Deployment")]
-    Read(#[from] kube::Error),
+    Read(#[from] ReadError),
     #[error("the Deployment is not readable")]
     Json(#[from] serde_json::Error),
     #[error("the Deployment has a name that fits into no subject")]
@@ -47,6 +57,10 @@ enum Error {
     Last(#[from] jetstream::stream::LastRawMessageError),
     #[error(transparent)]
     Publish(#[from] ops::publish::Error),
+    #[error("the stream calls it a duplicate of a message that it has lost")]
+    Forgotten,
+    #[error("NATS did not answer in time")]
+    Timeout(#[from] Elapsed),
 }
 
 /// One worker: takes Deployments from the backlog and publishes them, one after the other, until told to stop.
@@ -54,12 +68,20 @@ enum Error {
 pub async fn work(
     publisher: Arc<Publisher>,
     backlog: Arc<Backlog>,
+    mut usable: watch::Receiver<bool>,
     stop: CancellationToken,
 ) -> Result<(), BoxError> {
     let mut pause = PAUSE.0;
-    while let Some(key) = tokio::select! { key = backlog.next() => Some(key), () = stop.cancelled() => None }
-    {
-        let Err(error) = publisher.publish(&key).await else {
+    loop {
+        let work = async {
+            // Ends with an error only when nobody looks at the stream any more, and then the process stops.
+            let _ = usable.wait_for(|usable| *usable).await;
+            let key = backlog.next().await;
+            let done = tokio::time::timeout(LIMIT, publisher.publish(&key)).await;
+            (key, done.map_err(Error::from).flatten())
+        };
+        let (key, done) = tokio::select! { work = work => work, () = stop.cancelled() => return Ok(()) };
+        let Err(error) = done else {
             pause = PAUSE.0;
             continue;
         };
@@ -71,23 +93,24 @@ pub async fn work(
             retry_in_ms = pause.as_millis(),
             "a held change is not on the queue yet"
         );
-        tokio::select! { () = tokio::time::sleep(pause) => {}, () = stop.cancelled() => break }
+        tokio::select! { () = tokio::time::sleep(pause) => {}, () = stop.cancelled() => return Ok(()) }
         pause = (pause * 2).min(PAUSE.1);
         backlog.again(|held| *held == key);
     }
-    Ok(())
 }
 
 impl Publisher {
     async fn publish(&self, (namespace, name): &Key) -> Result<(), Error> {
         let Some(opted_in) = self.namespaces.get(namespace) else { return Ok(()) };
-        let text = match deployment::get(&self.client, namespace, name).await {
+        let text = match deployment::get(&self.client, namespace, name, READ).await {
             Ok(text) => text,
-            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+            Err(ReadError::Api(kube::Error::Api(status))) if status.is_not_found() => return Ok(()),
             Err(error) => return Err(error.into()),
         };
         let lane = |asked: Option<&str>| opted_in.lane(asked);
-        let Some(change) = message(&self.cluster, serde_json::from_str(&text)?, lane)? else { return Ok(()) };
+        let max_payload = self.context.client().server_info().max_payload;
+        let deployment = serde_json::from_str(&text)?;
+        let Some(change) = message(&self.cluster, deployment, lane, max_payload)? else { return Ok(()) };
         let address = ChangeSubject {
             cluster: change.cluster.clone(),
             lane: change.lane,
@@ -98,11 +121,15 @@ impl Publisher {
         if self.is_last(&subject, &change).await? {
             return Ok(());
         }
-        let kept = ops::publish::publish(&self.context, subject, &change).await?;
+        // First what is true already: a process that dies in between tells it again, and readers know it by its id.
+        self.tell(&change).await?;
+        let kept = ops::publish::publish(&self.context, subject.clone(), &change).await?;
         self.metrics.published(kept);
         if kept == Kept::New {
             tracing::info!(namespace, deployment = name, change = %change.change, lane = %change.lane, "queued");
-            self.tell(&change).await?;
+        } else if !self.is_last(&subject, &change).await? {
+            // After a purge the server still knows the ids: until it forgets them, the change is not on the queue.
+            return Err(Error::Forgotten);
         }
         Ok(())
     }
@@ -143,6 +170,7 @@ fn message(
     cluster: &str,
     deployment: Value,
     lane: impl FnOnce(Option<&str>) -> contract::Lane,
+    max_payload: usize,
 ) -> Result<Option<Change>, serde_json::Error> {
     let metadata = &deployment["metadata"];
     let annotation = |key: &str| metadata["annotations"][key].as_str();
@@ -167,7 +195,7 @@ fn message(
         truncated: false,
         deployment: None,
     };
-    Ok(Some(message.with_deployment(deployment)))
+    Ok(Some(message.with_deployment(deployment, max_payload)))
 }
 
 #[cfg(test)]
@@ -194,7 +222,7 @@ mod tests {
     #[test]
     fn a_held_deployment_becomes_a_message_with_the_digest_of_what_is_stored() {
         let lane = |asked: Option<&str>| asked.unwrap().parse::<Lane>().unwrap();
-        let change = message("east", deployment("closed", "held"), lane).unwrap().unwrap();
+        let change = message("east", deployment("closed", "held"), lane, 1 << 20).unwrap().unwrap();
         assert_eq!(change.id(), "u.abcdefghij.bulk.1");
         assert_eq!(change.digest, Digest::of_value(&json!({"spec": {}})).unwrap());
         assert_eq!(change.requested_by.as_deref(), Some("jane"));
@@ -204,11 +232,8 @@ mod tests {
     #[test]
     fn what_is_not_held_any_more_is_no_message() {
         for (gate, phase) in [("open", "held"), ("closed", "released"), ("closed", "dead")] {
-            assert_eq!(
-                message("east", deployment(gate, phase), |_| Lane::Normal).unwrap(),
-                None,
-                "{gate} {phase}"
-            );
+            let message = message("east", deployment(gate, phase), |_| Lane::Normal, 1 << 20).unwrap();
+            assert_eq!(message, None, "{gate} {phase}");
         }
     }
 }

@@ -11,54 +11,66 @@ use kube::{
     core::PartialObjectMeta,
     runtime::{WatchStreamExt as _, watcher},
 };
-use ops::{BoxError, chain, readiness::Handle};
+use ops::{BoxError, chain, namespaces::Namespaces, readiness::Handle};
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, Key};
 use crate::metrics::Metrics;
 
-/// Keeps the backlog true until told to stop. Drops `ready` after the first list.
-pub async fn held(
-    api: Api<PartialObjectMeta<Deployment>>,
-    backlog: Arc<Backlog>,
-    metrics: Metrics,
-    ready: Arc<Handle>,
-    stop: CancellationToken,
-) -> Result<(), BoxError> {
-    let mut ready = Some(ready);
-    let selected = watcher::Config::default().labels(&format!("{PHASE_LABEL}={}", Phase::Held));
-    let mut events = watcher(api, selected).default_backoff().boxed();
-    // What this watch told of: another watch may tell of other namespaces.
-    let mut known = BTreeSet::<Key>::new();
-    let mut listed = BTreeSet::<Key>::new();
-    while let Some(event) = tokio::select! { event = events.next() => event, () = stop.cancelled() => None } {
-        match event {
-            Ok(watcher::Event::Init) => listed.clear(),
-            Ok(watcher::Event::InitApply(object)) => {
-                listed.insert(key(&object));
-                backlog.add(key(&object));
+/// The held Deployments of one API.
+pub struct Held {
+    pub(super) api: Api<PartialObjectMeta<Deployment>>,
+    pub(super) namespaces: Namespaces,
+    pub(super) metrics: Metrics,
+}
+
+impl Held {
+    /// Keeps the backlog true until told to stop. Drops `ready` after the first list.
+    pub async fn run(
+        self,
+        backlog: Arc<Backlog>,
+        ready: Arc<Handle>,
+        stop: CancellationToken,
+    ) -> Result<(), BoxError> {
+        let Self { api, namespaces, metrics } = self;
+        let mut ready = Some(ready);
+        let selected = watcher::Config::default().labels(&format!("{PHASE_LABEL}={}", Phase::Held));
+        let mut events = watcher(api, selected).default_backoff().boxed();
+        // What this watch told of: another watch may tell of other namespaces.
+        let mut known = BTreeSet::<Key>::new();
+        let mut listed = BTreeSet::<Key>::new();
+        while let Some(event) =
+            tokio::select! { event = events.next() => event, () = stop.cancelled() => None }
+        {
+            match event {
+                Ok(watcher::Event::Init) => listed.clear(),
+                Ok(watcher::Event::InitApply(object)) => {
+                    listed.insert(key(&object));
+                    backlog.add(key(&object));
+                }
+                Ok(watcher::Event::InitDone) => {
+                    let gone: BTreeSet<_> = known.difference(&listed).cloned().collect();
+                    backlog.retain(|key| !gone.contains(key));
+                    known = std::mem::take(&mut listed);
+                    ready.take();
+                }
+                Ok(watcher::Event::Apply(object)) => {
+                    known.insert(key(&object));
+                    backlog.add(key(&object));
+                }
+                Ok(watcher::Event::Delete(object)) => {
+                    known.remove(&key(&object));
+                    backlog.forget(&key(&object));
+                }
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "the watch of held Deployments was interrupted");
+                }
             }
-            Ok(watcher::Event::InitDone) => {
-                let gone: BTreeSet<_> = known.difference(&listed).cloned().collect();
-                backlog.retain(|key| !gone.contains(key));
-                known = std::mem::take(&mut listed);
-                ready.take();
-            }
-            Ok(watcher::Event::Apply(object)) => {
-                known.insert(key(&object));
-                backlog.add(key(&object));
-            }
-            Ok(watcher::Event::Delete(object)) => {
-                known.remove(&key(&object));
-                backlog.forget(&key(&object));
-            }
-            Err(error) => {
-                tracing::warn!(error = chain(&error), "the watch of held Deployments was interrupted");
-            }
+            // Anybody may write our label where we do not look: that is no change of ours.
+            metrics.held(backlog.depth(|(namespace, _)| namespaces.get(namespace).is_some()));
         }
-        metrics.held(backlog.depth());
+        Ok(())
     }
-    Ok(())
 }
 
 fn key(object: &PartialObjectMeta<Deployment>) -> Key {

@@ -43,10 +43,12 @@ pub enum CertificateError {
         source: BoxError,
     },
     /// Both can be read but not be used together.
-    #[error("the certificate and the private key are not usable together")]
+    #[error(
+        "the certificate (--tls-cert) and the private key (--tls-key) are not usable together; issue them anew"
+    )]
     Pair(#[source] rustls::Error),
     /// The certificate has run out.
-    #[error("the certificate has expired; renew it")]
+    #[error("the certificate (--tls-cert) has expired; renew it, for example by `roadstead-certs tls`")]
     Expired,
 }
 

@@ -14,7 +14,7 @@ use ops::BoxError;
 use rustls::ServerConfig;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{AcquireError, Semaphore},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -70,19 +70,20 @@ impl Listener {
         let slots = Arc::new(Semaphore::new(CONNECTIONS));
         let graceful = Arc::new(GracefulShutdown::new());
         loop {
-            let accepted = tokio::select! {
-                slot = Arc::clone(&slots).acquire_owned() => match (slot?, self.tcp.accept().await) {
-                    (slot, Ok((stream, _))) => (slot, stream),
-                    (_, Err(error)) => {
-                        // Out of file descriptors, most likely: others are served meanwhile.
-                        tracing::warn!(%error, "cannot accept a connection");
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                        continue;
-                    }
-                },
-                () = stop.cancelled() => break,
+            let next = async {
+                let slot = Arc::clone(&slots).acquire_owned().await?;
+                Ok::<_, AcquireError>((slot, self.tcp.accept().await))
             };
-            let (slot, stream) = accepted;
+            let (slot, stream) = match tokio::select! { next = next => next?, () = stop.cancelled() => break }
+            {
+                (slot, Ok((stream, _))) => (slot, stream),
+                (_, Err(error)) => {
+                    // Out of file descriptors, most likely: others are served meanwhile.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
             let (acceptor, router, metrics) = (acceptor.clone(), router.clone(), self.metrics.clone());
             let watcher = graceful.watcher();
             tokio::spawn(async move {

@@ -1,0 +1,216 @@
+//! An API server that answers at once: it keeps Deployments, applies JSON Patches as the real one does, and tells
+//! the watch of what rolls out. A rollout is over as soon as it begins, unless a test holds it.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use contract::{ChangeId, Digest};
+use futures::StreamExt as _;
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Method, Request, Response,
+    body::{Bytes, Frame},
+};
+use kube::client::Body;
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+
+/// The namespace of every test; its uid stands in the record of swept ones.
+pub(crate) const NAMESPACE: &str = "shop";
+const NAMESPACE_UID: &str = "shop-uid";
+
+type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+#[derive(Clone)]
+pub(crate) struct ApiServer {
+    state: Arc<Mutex<State>>,
+    watch: broadcast::Sender<Value>,
+}
+
+#[derive(Default)]
+struct State {
+    deployments: BTreeMap<String, Value>,
+    patched: Vec<String>,
+    hold_rollouts: bool,
+    /// Status codes that the next patches are refused with.
+    refusals: Vec<u16>,
+}
+
+impl ApiServer {
+    pub(crate) fn new() -> Self {
+        Self { state: Arc::default(), watch: broadcast::Sender::new(65_536) }
+    }
+
+    pub(crate) fn client(&self) -> kube::Client {
+        let server = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let server = server.clone();
+            async move { Ok::<_, Infallible>(server.answer(request).await) }
+        });
+        kube::Client::new(service, NAMESPACE)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Rollouts that begin from now on do not end by themselves.
+    pub(crate) fn hold_rollouts(&self) {
+        self.state().hold_rollouts = true;
+    }
+
+    /// The next patch is refused.
+    pub(crate) fn refuse_next_patch(&self, code: u16) {
+        self.state().refusals.push(code);
+    }
+
+    /// Ends a rollout that was held.
+    pub(crate) fn roll_out(&self, name: &str) {
+        let mut state = self.state();
+        let deployment = state.deployments.get_mut(name).unwrap();
+        complete(deployment);
+        self.watch.send(json!({"type": "MODIFIED", "object": deployment})).unwrap();
+    }
+
+    /// Stores a Deployment with a held change, as the webhook leaves it; what a newer one replaces leaves the watch.
+    pub(crate) fn hold(&self, name: &str, image: &str, lane: &str) -> (ChangeId, Digest) {
+        let template = json!({"spec": {"containers": [{"name": "web", "image": image}]}});
+        let digest = Digest::of_value(&template).unwrap();
+        let change = ChangeId::derive(NAMESPACE, name, &digest, None);
+        let mut state = self.state();
+        let old = state.deployments.remove(name);
+        let generation = old.as_ref().map_or(0, |old| old["metadata"]["generation"].as_i64().unwrap()) + 1;
+        let deployment = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {
+                "namespace": NAMESPACE, "name": name, "uid": format!("{name}-uid"), "generation": generation,
+                "resourceVersion": "1",
+                "labels": {"roadstead.dev/phase": "held"},
+                "annotations": {
+                    "roadstead.dev/gate": "closed", "roadstead.dev/change": change, "roadstead.dev/lane": lane,
+                },
+            },
+            "spec": {"replicas": 1, "template": template},
+        });
+        state.deployments.insert(name.to_owned(), deployment);
+        if let Some(old) = old.filter(|old| old["metadata"]["labels"]["roadstead.dev/phase"] == "released") {
+            self.watch.send(json!({"type": "DELETED", "object": old})).unwrap();
+        }
+        (change, digest)
+    }
+
+    pub(crate) fn annotation(&self, name: &str, key: &str) -> Option<String> {
+        let state = self.state();
+        Some(state.deployments.get(name)?["metadata"]["annotations"][key].as_str()?.to_owned())
+    }
+
+    pub(crate) fn phase(&self, name: &str) -> Option<String> {
+        let state = self.state();
+        Some(state.deployments.get(name)?["metadata"]["labels"]["roadstead.dev/phase"].as_str()?.to_owned())
+    }
+
+    /// Deployments in the order in which they were let through.
+    pub(crate) fn released(&self) -> Vec<String> {
+        self.state().patched.clone()
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let watched = parts.uri.query().is_some_and(|query| query.contains("watch=true"));
+        let name = path.rsplit('/').next().unwrap_or_default();
+        match (&parts.method, watched) {
+            (&Method::PATCH, _) if path.contains("/deployments/") => {
+                let text = body.collect().await.unwrap().to_bytes();
+                self.patch(name, &serde_json::from_slice(&text).unwrap())
+            }
+            (_, true) if path.ends_with("/deployments") => self.changes(),
+            (_, true) => stream(futures::stream::pending()),
+            (_, false) if path.ends_with("/namespaces") => list(
+                "PartialObjectMetadata",
+                &[json!({
+                    "metadata": {"name": NAMESPACE, "uid": NAMESPACE_UID, "annotations": {"roadstead.dev/urgent": "allowed"}},
+                })],
+            ),
+            (_, false) if path.contains("/configmaps/") => {
+                found(&json!({"metadata": {"name": "swept"}, "data": {NAMESPACE: NAMESPACE_UID}}))
+            }
+            (_, false) if path.ends_with("/deployments") => list("Deployment", &[]),
+            _ => self.state().deployments.get(name).map_or_else(|| refused(404), found),
+        }
+    }
+
+    fn patch(&self, name: &str, patch: &json_patch::Patch) -> Answer {
+        let mut state = self.state();
+        if let Some(code) = state.refusals.pop() {
+            return refused(code);
+        }
+        let (hold, state) = (state.hold_rollouts, &mut *state);
+        let Some(deployment) = state.deployments.get_mut(name) else { return refused(404) };
+        let before = deployment.clone();
+        if json_patch::patch(deployment, patch).is_err() {
+            return refused(422);
+        }
+        let (old, new) = (&before["metadata"], &deployment["metadata"]);
+        let labels = |metadata: &Value| metadata["labels"]["roadstead.dev/phase"] == "released";
+        let (was, is) = (labels(old), labels(new));
+        if old["annotations"] != new["annotations"] || before["spec"] != deployment["spec"] {
+            deployment["metadata"]["generation"] = json!(old["generation"].as_i64().unwrap() + 1);
+        }
+        if is && !was {
+            state.patched.push(name.to_owned());
+            if !hold {
+                complete(deployment);
+            }
+        }
+        let kind = match (was, is) {
+            (false, true) => "ADDED",
+            (true, true) => "MODIFIED",
+            (true, false) => "DELETED",
+            (false, false) => return found(deployment),
+        };
+        let _ = self.watch.send(json!({"type": kind, "object": deployment}));
+        found(deployment)
+    }
+
+    fn changes(&self) -> Answer {
+        let receiver = self.watch.subscribe();
+        stream(futures::stream::unfold(receiver, async |mut receiver| {
+            let event = receiver.recv().await.ok()?;
+            Some((event, receiver))
+        }))
+    }
+}
+
+/// What the deployment controller writes at the end of a rollout.
+fn complete(deployment: &mut Value) {
+    deployment["status"] = json!({
+        "observedGeneration": deployment["metadata"]["generation"],
+        "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1,
+    });
+}
+
+fn found(object: &Value) -> Answer {
+    Response::new(Full::from(object.to_string()).boxed_unsync())
+}
+
+fn refused(code: u16) -> Answer {
+    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": "refused"});
+    let mut answer = found(&status);
+    *answer.status_mut() = code.try_into().unwrap();
+    answer
+}
+
+fn list(kind: &str, items: &[Value]) -> Answer {
+    found(
+        &json!({"apiVersion": "v1", "kind": format!("{kind}List"), "metadata": {"resourceVersion": "1"}, "items": items}),
+    )
+}
+
+fn stream(events: impl futures::Stream<Item = Value> + Send + 'static) -> Answer {
+    let lines = events.map(|event| Ok(Frame::data(Bytes::from(format!("{event}\n")))));
+    Response::new(StreamBody::new(lines).boxed_unsync())
+}

@@ -1,0 +1,152 @@
+//! The way of a message: pulled, let through, settled.
+
+use contract::{Lane, Phase, subject};
+
+use crate::roadstead::{CLUSTER, Roadstead, eventually};
+
+#[tokio::test]
+async fn a_change_is_let_through_followed_and_settled() {
+    let mut roadstead = Roadstead::new(2).await;
+    roadstead.start().await;
+    let change = roadstead.submit("web", "web:2", Lane::Normal).await;
+    assert_eq!(roadstead.told("web", Phase::Released).await.change, change.change);
+    assert_eq!(roadstead.told("web", Phase::Succeeded).await.change, change.change);
+    roadstead.settled(Lane::Normal).await;
+    eventually("the label is gone", async || roadstead.api.phase("web").map_or(Ok(()), Err)).await;
+    for key in ["roadstead.dev/released", "roadstead.dev/good"] {
+        assert_eq!(roadstead.api.annotation("web", key).as_deref(), Some(change.digest.as_str()));
+    }
+    roadstead.stop().await;
+}
+
+#[tokio::test]
+async fn urgent_goes_before_normal_before_bulk_and_first_in_is_first_out() {
+    let mut roadstead = Roadstead::new(1).await;
+    for (name, lane) in [
+        ("bulk-1", Lane::Bulk),
+        ("normal-1", Lane::Normal),
+        ("normal-2", Lane::Normal),
+        ("bulk-2", Lane::Bulk),
+        ("urgent-1", Lane::Urgent),
+    ] {
+        roadstead.submit(name, "web:2", lane).await;
+    }
+    roadstead.start().await;
+    roadstead.told("bulk-2", Phase::Succeeded).await;
+    assert_eq!(roadstead.api.released(), ["urgent-1", "normal-1", "normal-2", "bulk-1", "bulk-2"]);
+    roadstead.stop().await;
+}
+
+#[tokio::test]
+async fn an_urgent_change_overtakes_a_wave_that_waits_for_a_slot() {
+    let mut roadstead = Roadstead::new(1).await;
+    roadstead.start().await;
+    roadstead.api.hold_rollouts();
+    roadstead.submit("wave-1", "web:2", Lane::Normal).await;
+    roadstead.told("wave-1", Phase::Released).await;
+    roadstead.submit("wave-2", "web:2", Lane::Normal).await;
+    roadstead.submit("urgent", "web:2", Lane::Urgent).await;
+    for (ends, begins) in [("wave-1", "urgent"), ("urgent", "wave-2")] {
+        roadstead.api.roll_out(ends);
+        roadstead.told(begins, Phase::Released).await;
+    }
+    assert_eq!(roadstead.api.released(), ["wave-1", "urgent", "wave-2"]);
+    roadstead.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_that_replaces_one_in_flight_inherits_its_slot_and_does_not_queue() {
+    let mut roadstead = Roadstead::new(1).await;
+    roadstead.start().await;
+    roadstead.api.hold_rollouts();
+    let old = roadstead.submit("web", "web:2", Lane::Normal).await;
+    roadstead.told("web", Phase::Released).await;
+    roadstead.submit("waits", "web:2", Lane::Urgent).await;
+    let new = roadstead.submit("web", "web:3", Lane::Bulk).await;
+    eventually("the newer change is released", async || {
+        let released = roadstead.api.annotation("web", "roadstead.dev/released");
+        if released.as_deref() == Some(new.digest.as_str()) { Ok(()) } else { Err(format!("{released:?}")) }
+    })
+    .await;
+    assert_eq!(roadstead.told("web", Phase::Superseded).await.change, old.change);
+    assert_eq!(roadstead.api.phase("waits").as_deref(), Some("held"));
+    roadstead.api.roll_out("web");
+    roadstead.told("waits", Phase::Released).await;
+    roadstead.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_api_server_refuses_for_now_comes_again() {
+    let mut roadstead = Roadstead::new(1).await;
+    roadstead.start().await;
+    for code in [500, 422, 429] {
+        roadstead.api.refuse_next_patch(code);
+        let name = format!("web-{code}");
+        roadstead.submit(&name, "web:2", Lane::Normal).await;
+        roadstead.told(&name, Phase::Succeeded).await;
+    }
+    roadstead.settled(Lane::Normal).await;
+    roadstead.stop().await;
+}
+
+#[tokio::test]
+async fn a_poison_message_becomes_a_dead_letter_and_stops_nobody() {
+    let mut roadstead = Roadstead::new(1).await;
+    roadstead.start().await;
+    let queue = subject::change_filter(CLUSTER, Lane::Normal, 3).unwrap();
+    let nowhere = format!("{}nowhere", queue.trim_end_matches('>'));
+    roadstead.context.publish(nowhere.clone(), "{\"half\":".into()).await.unwrap().await.unwrap();
+    let dead = roadstead.context.get_stream_no_info(contract::stream::DEAD).await.unwrap();
+    let letter: contract::DeadLetter = eventually("a dead letter", async || {
+        let message = dead.get_last_raw_message_by_subject("roadstead.dead.>").await?;
+        Ok::<_, ops::BoxError>(contract::envelope::open(&message.payload)?)
+    })
+    .await;
+    assert_eq!((letter.subject, letter.raw.as_deref()), (nowhere, Some("{\"half\":")));
+    roadstead.submit("web", "web:2", Lane::Normal).await;
+    roadstead.told("web", Phase::Succeeded).await;
+    roadstead.stop().await;
+}
+
+#[tokio::test]
+async fn consumers_that_were_deleted_are_made_again() {
+    let mut roadstead = Roadstead::new(1).await;
+    roadstead.start().await;
+    let stream = roadstead.context.get_stream_no_info(contract::stream::CHANGES).await.unwrap();
+    let queue = contract::stream::consumer(CLUSTER, Lane::Normal, subject::shard("shop"));
+    stream.delete_consumer(&queue).await.unwrap();
+    roadstead.submit("web", "web:2", Lane::Normal).await;
+    roadstead.told("web", Phase::Succeeded).await;
+    roadstead.settled(Lane::Normal).await;
+    roadstead.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn zz_throughput() {
+    let mut roadstead = Roadstead::new(64).await;
+    for n in 0..3000 {
+        roadstead.submit(&format!("w{n}"), "web:2", Lane::Normal).await;
+    }
+    let t = std::time::Instant::now();
+    roadstead.start().await;
+    println!("ready after {:?}", t.elapsed());
+    let t = std::time::Instant::now();
+    eventually("all", async || if roadstead.api.released().len() == 3000 { Ok(()) } else { Err("x") }).await;
+    println!("3000 in {:?}", t.elapsed());
+    roadstead.settled(Lane::Normal).await;
+    println!("settled in {:?}", t.elapsed());
+    // latency
+    let mut lat = vec![];
+    for n in 0..200 {
+        let t = std::time::Instant::now();
+        roadstead.submit(&format!("l{n}"), "web:2", Lane::Normal).await;
+        let t2 = t.elapsed();
+        while roadstead.api.annotation(&format!("l{n}"), "roadstead.dev/released").is_none() {
+            tokio::time::sleep(std::time::Duration::from_micros(200)).await;
+        }
+        lat.push(t.elapsed() - t2);
+    }
+    lat.sort();
+    println!("latency after publish ack p50 {:?} p99 {:?} max {:?}", lat[100], lat[197], lat[199]);
+    roadstead.stop().await;
+}

@@ -1,0 +1,175 @@
+//! The parts of an executor on a nats-server and an API server of the test's own, and the wait for what they do.
+
+use std::{
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_nats::jetstream::Context;
+use contract::{Change, Lane, Phase, subject};
+use executor::{
+    consume::{Consumer, Worker},
+    deployments::Deployments,
+    event::Events,
+    follow::Follower,
+    metrics::Metrics,
+    release::Releaser,
+    slots::{Keeper, Store},
+    sweep::{Sweeper, Swept},
+};
+use ops::{
+    BoxError,
+    namespaces::{self, Namespaces},
+    readiness::Readiness,
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api::{ApiServer, NAMESPACE},
+    server::Server,
+};
+
+/// Longest wait for anything.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) const CLUSTER: &str = "east";
+
+/// An executor, an API server and a nats-server.
+pub(crate) struct Roadstead {
+    pub(crate) api: ApiServer,
+    pub(crate) context: Context,
+    stop: CancellationToken,
+    parts: JoinSet<Result<(), BoxError>>,
+    readiness: Readiness,
+    slots: u32,
+    // Last: the others still talk to it when they are dropped.
+    _server: Server,
+}
+
+impl Roadstead {
+    /// Everything but the executor, which is started when the test wants it.
+    pub(crate) async fn new(slots: u32) -> Self {
+        let server = Server::start();
+        let context = ops::streams::jetstream(&server.client().await);
+        ops::streams::ensure(&context, 1).await.unwrap();
+        Self {
+            api: ApiServer::new(),
+            context,
+            stop: CancellationToken::new(),
+            parts: JoinSet::new(),
+            readiness: Readiness::default(),
+            slots,
+            _server: server,
+        }
+    }
+
+    /// Starts an executor and waits until it is ready.
+    pub(crate) async fn start(&mut self) {
+        let (client, stop) = (self.api.client(), self.stop.clone());
+        let handles =
+            ["the namespaces", "the rollouts", "the queue"].map(|part| self.readiness.wait_for(part));
+        let [listed, rollouts, queue] = handles;
+        let namespaces = Namespaces::new(vec![]);
+        let mut told = namespaces.subscribe();
+        self.parts.spawn(namespaces::follow(client.clone(), namespaces.clone(), listed, stop.clone()));
+        told.changed().await.unwrap();
+        let (metrics, context) = (Metrics::default(), self.context.clone());
+        let store = Store::new(context.clone(), CLUSTER, 1);
+        let timeout = Duration::from_mins(15);
+        let (keeper, slots) =
+            Keeper::new(store, NonZeroU32::new(self.slots).unwrap(), timeout, metrics.clone());
+        self.parts.spawn(keeper.run(stop.clone()));
+        let vacancies = slots.vacancies();
+        let worker = Arc::new(Worker {
+            releaser: Releaser {
+                deployments: Deployments::new(client),
+                namespaces,
+                swept: Swept::default(),
+                slots,
+            },
+            events: Events::new(context.clone(), CLUSTER.into(), metrics.clone()),
+            cluster: CLUSTER.into(),
+            metrics,
+        });
+        let sweeper = Sweeper::new(Arc::clone(&worker), "roadstead", "swept".into());
+        sweeper.recall().await;
+        self.parts.spawn(sweeper.run(stop.clone()));
+        self.parts.spawn(Follower { worker: Arc::clone(&worker) }.run(rollouts, stop.clone()));
+        self.parts.spawn(Consumer { context, replicas: 1, vacancies, worker }.run(queue, stop));
+        eventually("the executor is ready", async || self.readiness.check()).await;
+    }
+
+    /// Tells the executor to stop and waits for its end.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.parts.join_next().await {
+            ended.unwrap().unwrap();
+        }
+    }
+
+    /// Holds a change and puts its message on the queue, as the webhook does.
+    pub(crate) async fn submit(&self, name: &str, image: &str, lane: Lane) -> Change {
+        let (change, digest) = self.api.hold(name, image, lane.as_str());
+        let message = Change {
+            cluster: CLUSTER.into(),
+            namespace: NAMESPACE.into(),
+            name: name.into(),
+            uid: format!("{name}-uid"),
+            change,
+            digest,
+            lane,
+            attempt: 1,
+            generation: 1,
+            requested_by: None,
+            released: None,
+            traceparent: None,
+            truncated: false,
+            deployment: None,
+        };
+        let address = subject::ChangeSubject {
+            cluster: CLUSTER.into(),
+            lane,
+            namespace: NAMESPACE.into(),
+            name: name.into(),
+        };
+        ops::publish::publish(&self.context, address.encode().unwrap(), &message).await.unwrap();
+        message
+    }
+
+    /// Waits for an event.
+    pub(crate) async fn told(&self, name: &str, phase: Phase) -> contract::ChangeEvent {
+        let subject = subject::event(CLUSTER, NAMESPACE, name, phase).unwrap();
+        let stream = self.context.get_stream_no_info(contract::stream::EVENTS).await.unwrap();
+        eventually(&format!("{name} is {phase}"), async || {
+            let message = stream.get_last_raw_message_by_subject(&subject).await?;
+            Ok::<_, BoxError>(contract::envelope::open(&message.payload)?)
+        })
+        .await
+    }
+
+    /// Waits until every message of a lane is settled.
+    pub(crate) async fn settled(&self, lane: Lane) {
+        let queue = contract::stream::consumer(CLUSTER, lane, subject::shard(NAMESPACE));
+        let stream = self.context.get_stream_no_info(contract::stream::CHANGES).await.unwrap();
+        eventually("every message is settled", async || {
+            let info = stream.consumer_info(&queue).await.map_err(|error| error.to_string())?;
+            let open = (info.num_pending, info.num_ack_pending);
+            if open == (0, 0) { Ok(()) } else { Err(format!("{open:?} are open")) }
+        })
+        .await;
+    }
+}
+
+/// Waits until it is so; at the end of the patience the failure says what is missing.
+pub(crate) async fn eventually<T, E: std::fmt::Display>(what: &str, so: impl AsyncFn() -> Result<T, E>) -> T {
+    let begun = Instant::now();
+    loop {
+        match so().await {
+            Ok(value) => return value,
+            Err(why) => assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}: {why}"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -123,7 +123,7 @@ impl Reader {
         let running = self.running(&found).await?;
         let complete = |mut found: Found| {
             found.row.lane = self.lane(&found);
-            if let Some(old) = running.before(&found.row.uid, found.revision) {
+            if let Some(old) = running.before(&found.row.uid, found.row.change.as_ref()) {
                 found.row.remember(old);
             }
             found.row

@@ -13,9 +13,6 @@ use serde::Serialize;
 
 use crate::message::{self, Rollout};
 
-/// Annotation of the deployment controller: the number of the ReplicaSet that is the newest.
-pub const REVISION: &str = "deployment.kubernetes.io/revision";
-
 /// What is printed of one Deployment; `-o json` prints exactly these fields (docs/cli.md).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,8 +72,6 @@ pub struct Found {
     pub lane_asked: Option<String>,
     /// Selects its pods, and so its ReplicaSets.
     pub selector: String,
-    /// Revision of its newest ReplicaSet, where the controller has seen the template.
-    pub revision: Option<i64>,
 }
 
 impl Found {
@@ -88,9 +83,7 @@ impl Found {
         let state = State::of(metadata.annotations.as_ref(), metadata.labels.as_ref());
         let phase = look_up(metadata.labels.as_ref(), key::PHASE_LABEL).unwrap_or_default().to_owned();
         let annotation = |key| look_up(metadata.annotations.as_ref(), key);
-        let released = state.phase == Some(Phase::Released) && rollout.seen;
         let lane_asked = annotation(key::LANE).map(str::to_owned);
-        let revision = annotation(REVISION).filter(|_| released).and_then(|text| text.parse().ok());
         let containers = spec.template.spec.map(|pod| pod.containers).unwrap_or_default();
         let image = |container: Container| Image {
             container: container.name,
@@ -115,7 +108,7 @@ impl Found {
             uid: metadata.uid.unwrap_or_default(),
         };
         let selector = Selector::try_from(spec.selector).map(|s| s.to_string()).unwrap_or_default();
-        Self { row, lane_asked, selector, revision }
+        Self { row, lane_asked, selector }
     }
 }
 
@@ -131,6 +124,13 @@ impl Row {
         for image in &mut self.images {
             image.old = old.get(&image.container).cloned();
         }
+    }
+
+    /// Whether it would be drawn as the same line of a table, its age aside.
+    #[must_use]
+    pub fn looks_like(&self, other: &Self, with_pods: bool) -> bool {
+        let replicas = if with_pods { self.replicas } else { other.replicas };
+        Self { replicas, ..self.clone() } == *other
     }
 
     /// In flight first, then what waits as the lanes are served and the longest first, then the rest.
@@ -181,7 +181,6 @@ pub mod tests {
                     "roadstead.dev/change": "abcdefghij",
                     "roadstead.dev/requested-by": "jane",
                     "roadstead.dev/lane": "bulk",
-                    "deployment.kubernetes.io/revision": "4",
                 },
                 "managedFields": [
                     {"time": "2026-01-01T10:00:00Z", "fieldsV1": {"f:spec": {"f:template": {}}}},
@@ -203,7 +202,7 @@ pub mod tests {
     fn a_held_deployment_says_what_waits() {
         let found = Found::of(held());
         assert_eq!(found.lane_asked.as_deref(), Some("bulk"));
-        assert_eq!((found.selector.as_str(), found.revision), ("app=web", None));
+        assert_eq!(found.selector, "app=web");
         assert_eq!(
             serde_json::to_value(&found.row).unwrap(),
             json!({
@@ -214,15 +213,6 @@ pub mod tests {
                 "message": "waits for its turn",
             })
         );
-    }
-
-    #[test]
-    fn only_a_released_change_that_the_controller_has_seen_has_a_new_replica_set() {
-        let mut deployment = held();
-        deployment.metadata.labels = Some([(key::PHASE_LABEL.to_owned(), "released".to_owned())].into());
-        assert_eq!(Found::of(deployment.clone()).revision, None);
-        deployment.status.as_mut().unwrap().observed_generation = Some(2);
-        assert_eq!(Found::of(deployment).revision, Some(4));
     }
 
     #[test]

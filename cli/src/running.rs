@@ -3,9 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use k8s_openapi::api::apps::v1::ReplicaSet;
-
-use crate::row::REVISION;
+use contract::{ChangeId, Key};
+use k8s_openapi::{api::apps::v1::ReplicaSet, apimachinery::pkg::apis::meta::v1::Time};
 
 /// ReplicaSets with pods, by the uid of the Deployment that owns them.
 #[derive(Debug, Default)]
@@ -16,7 +15,8 @@ pub struct Running {
 /// One ReplicaSet with pods.
 #[derive(Debug)]
 struct Generation {
-    revision: i64,
+    change: Option<String>,
+    created: Option<Time>,
     ready: i32,
     images: BTreeMap<String, String>,
 }
@@ -34,18 +34,21 @@ impl Running {
         let pod = set.spec.template.and_then(|template| template.spec);
         let containers = pod.map(|pod| pod.containers).unwrap_or_default();
         self.by_owner.entry(owner.uid).or_default().push(Generation {
-            revision: annotations.get(REVISION).and_then(|text| text.parse().ok()).unwrap_or_default(),
+            change: annotations.get(Key::Change.name()).cloned(),
+            created: set.metadata.creation_timestamp,
             ready: set.status.and_then(|status| status.ready_replicas).unwrap_or_default(),
             images: containers.into_iter().filter_map(|c| Some((c.name, c.image?))).collect(),
         });
     }
 
-    /// Images by container of what runs beside the ReplicaSet of revision `newest`: where several have pods, of
-    /// the one with the most that are ready.
+    /// Images by container of what runs beside the change itself, whose id the controller copies to its ReplicaSet:
+    /// where several have pods, of the one with the most that are ready.
     #[must_use]
-    pub fn before(&self, owner: &str, newest: Option<i64>) -> Option<&BTreeMap<String, String>> {
-        let sets = self.by_owner.get(owner)?.iter().filter(|set| Some(set.revision) != newest);
-        sets.max_by_key(|set| (set.ready, set.revision)).map(|set| &set.images)
+    pub fn before(&self, owner: &str, change: Option<&ChangeId>) -> Option<&BTreeMap<String, String>> {
+        let other =
+            |set: &&Generation| change.is_none() || set.change.as_deref() != change.map(ChangeId::as_str);
+        let sets = self.by_owner.get(owner)?.iter().filter(other);
+        sets.max_by(|a, b| (a.ready, &a.created).cmp(&(b.ready, &b.created))).map(|set| &set.images)
     }
 }
 
@@ -55,10 +58,11 @@ mod tests {
 
     use super::*;
 
-    fn set(revision: &str, image: &str, replicas: i32, ready: i32) -> ReplicaSet {
+    fn set(change: &str, image: &str, replicas: i32, ready: i32) -> ReplicaSet {
         serde_json::from_value(json!({
             "metadata": {
-                "annotations": {"deployment.kubernetes.io/revision": revision},
+                "annotations": {"roadstead.dev/change": change},
+                "creationTimestamp": "2026-01-01T10:00:00Z",
                 "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "u-1",
                                      "controller": true}],
             },
@@ -69,26 +73,27 @@ mod tests {
         .unwrap()
     }
 
-    fn before(sets: &[(&str, i32, i32)], newest: Option<i64>) -> Option<String> {
+    /// The image that runs beside the change of image `c`; each set has its image, replicas and ready pods.
+    fn before(sets: &[(&str, i32, i32)]) -> Option<String> {
         let mut running = Running::default();
-        for (number, (image, replicas, ready)) in sets.iter().enumerate() {
-            running.add(set(&(number + 1).to_string(), image, *replicas, *ready));
+        for (image, replicas, ready) in sets {
+            running.add(set(&image.repeat(10), image, *replicas, *ready));
         }
-        running.before("u-1", newest).map(|images| images["app"].clone())
+        running.before("u-1", "cccccccccc".parse().ok().as_ref()).map(|images| images["app"].clone())
     }
 
     #[test]
-    fn what_runs_is_the_replica_set_with_pods_that_is_not_the_new_one() {
-        assert_eq!(before(&[("a", 0, 0), ("b", 3, 3)], None).as_deref(), Some("b"));
-        assert_eq!(before(&[("a", 2, 2), ("b", 2, 1)], Some(2)).as_deref(), Some("a"));
-        assert_eq!(before(&[("a", 1, 1), ("b", 3, 2)], None).as_deref(), Some("b"));
-        assert_eq!(before(&[("a", 0, 0), ("b", 3, 3)], Some(2)), None);
-        assert_eq!(before(&[], None), None);
+    fn what_runs_is_the_replica_set_with_pods_that_is_not_the_changes_own() {
+        assert_eq!(before(&[("a", 0, 0), ("b", 3, 3)]).as_deref(), Some("b"));
+        assert_eq!(before(&[("b", 2, 1), ("c", 2, 2)]).as_deref(), Some("b"));
+        assert_eq!(before(&[("a", 1, 1), ("b", 3, 2)]).as_deref(), Some("b"));
+        assert_eq!(before(&[("b", 0, 0), ("c", 3, 3)]), None);
+        assert_eq!(before(&[]), None);
     }
 
     #[test]
     fn a_replica_set_of_nobody_is_left_out() {
-        let mut orphan = set("1", "a", 1, 1);
+        let mut orphan = set("aaaaaaaaaa", "a", 1, 1);
         orphan.metadata.owner_references = None;
         let mut running = Running::default();
         running.add(orphan);

@@ -117,7 +117,8 @@ impl Watch<'_> {
                 row.images.clone_from(&before.images);
             }
         }
-        rows.retain(|row| self.printed.get(&row.uid) != Some(row));
+        let pods = matches!(self.args.output, Some(GetOutput::Wide | GetOutput::Json));
+        rows.retain(|row| !self.printed.get(&row.uid).is_some_and(|before| row.looks_like(before, pods)));
         self.print(&rows)?;
         self.reader.left_out().into_iter().for_each(|note| self.screen.note(note));
         self.printed.extend(rows.into_iter().map(|row| (row.uid.clone(), row)));

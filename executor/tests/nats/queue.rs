@@ -120,33 +120,3 @@ async fn consumers_that_were_deleted_are_made_again() {
     roadstead.settled(Lane::Normal).await;
     roadstead.stop().await;
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn zz_throughput() {
-    let mut roadstead = Roadstead::new(64).await;
-    for n in 0..3000 {
-        roadstead.submit(&format!("w{n}"), "web:2", Lane::Normal).await;
-    }
-    let t = std::time::Instant::now();
-    roadstead.start().await;
-    println!("ready after {:?}", t.elapsed());
-    let t = std::time::Instant::now();
-    eventually("all", async || if roadstead.api.released().len() == 3000 { Ok(()) } else { Err("x") }).await;
-    println!("3000 in {:?}", t.elapsed());
-    roadstead.settled(Lane::Normal).await;
-    println!("settled in {:?}", t.elapsed());
-    // latency
-    let mut lat = vec![];
-    for n in 0..200 {
-        let t = std::time::Instant::now();
-        roadstead.submit(&format!("l{n}"), "web:2", Lane::Normal).await;
-        let t2 = t.elapsed();
-        while roadstead.api.annotation(&format!("l{n}"), "roadstead.dev/released").is_none() {
-            tokio::time::sleep(std::time::Duration::from_micros(200)).await;
-        }
-        lat.push(t.elapsed() - t2);
-    }
-    lat.sort();
-    println!("latency after publish ack p50 {:?} p99 {:?} max {:?}", lat[100], lat[197], lat[199]);
-    roadstead.stop().await;
-}

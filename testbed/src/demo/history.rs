@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn a_change_is_held_opened_rolled_out_and_ended_once_each() {
         let (mut history, at) = (History::default(), Instant::now());
-        let steps = [
+        let steps = vec![
             stored("one", "closed", Some("held"), false),
             stored("one", "closed", Some("held"), false),
             stored("one", "open", Some("released"), false),
@@ -213,7 +213,9 @@ mod tests {
             stored("two", "closed", Some("held"), true),
             stored("two", "open", Some("released"), false),
         ];
-        steps.iter().for_each(|step| history.deployment(at, step));
+        for step in &steps {
+            history.deployment(at, step);
+        }
         for what in [What::Held, What::Opened, What::RolledOut, What::Ended] {
             assert_eq!(history.count("one", &what), 1, "{what:?}");
         }

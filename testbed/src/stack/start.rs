@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::options::{Options, Share, set};
 use super::{Commands, Objects, Stack};
 use crate::control_plane::{ControlPlane, ControlPlaneOptions};
+use crate::folder::binaries_folder;
 use crate::kubeconfig::{self, User};
 use crate::nats::Nats;
 use crate::part::Part;
@@ -162,7 +163,14 @@ impl Commands {
         let kubeconfig = |user: &User| {
             let path = folder.join(format!("{}.kubeconfig", user.name));
             kubeconfig::write(&path, control_plane.server(), std::slice::from_ref(user), namespace)?;
-            anyhow::Ok(vec![home.clone(), ("KUBECONFIG".to_owned(), path.display().to_string())])
+            // kubectl finds its plugin, our CLI, in PATH.
+            let path_with_plugin =
+                format!("{}:{}", binaries_folder()?.display(), std::env::var("PATH").unwrap_or_default());
+            Ok::<_, anyhow::Error>(vec![
+                home.clone(),
+                ("KUBECONFIG".to_owned(), path.display().to_string()),
+                ("PATH".to_owned(), path_with_plugin),
+            ])
         };
         let tool = |name: &str, env: &[(String, String)]| Tool {
             program: control_plane.tools().path(name),

@@ -41,6 +41,13 @@ impl Metrics {
     #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
+        // A series is there before it counts anything.
+        for lane in Lane::ALL {
+            drop(metrics.received.get_or_create(&LaneLabels { lane: lane.as_str() }));
+        }
+        for phase in Phase::ALL {
+            drop(metrics.outcomes.get_or_create(&PhaseLabels { phase: phase.as_str() }));
+        }
         registry.register(
             "messages_received",
             "Messages pulled from the queue, by lane",

@@ -23,8 +23,12 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().to_str().unwrap();
-        let arguments = ["-a", "127.0.0.1", "-p", "-1", "--ports_file_dir", path, "-js", "-sd", path];
+        let (path, config) = (folder.path().to_str().unwrap(), folder.path().join("nats.conf"));
+        // As in production: what is acknowledged is on disk.
+        let jetstream = format!("jetstream {{ store_dir: {path:?}, sync_interval: always }}");
+        std::fs::write(&config, jetstream).unwrap();
+        let config = config.to_str().unwrap();
+        let arguments = ["-a", "127.0.0.1", "-p", "-1", "--ports_file_dir", path, "-c", config];
         let keeper = Command::new("sh")
             .args(["-c", KEEPER, "sh", "nats-server"])
             .args(arguments)

@@ -1,0 +1,14 @@
+//! The metrics reference says what the code registers, in the same words.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect is to stop there")]
+
+use executor::metrics::Metrics;
+use ops::admin;
+
+#[test]
+fn every_metric_of_the_executor_is_in_the_reference() {
+    let mut registry = admin::registry("0");
+    Metrics::register(&mut registry);
+    let reference = include_str!("../../docs/metrics.md");
+    assert_eq!(admin::undocumented(&registry, reference), Vec::<String>::new());
+}

@@ -123,9 +123,10 @@ impl Spec<'_> {
         Digest::of_json(self.template.get())
     }
 
-    /// Whether the other template has the same digest; the same text has.
-    pub fn has_template_of(&self, other: &Spec<'_>) -> Result<bool, serde_json::Error> {
-        Ok(self.template.get() == other.template.get() || self.digest()? == other.digest()?)
+    /// The template's text, as it was sent.
+    #[must_use]
+    pub fn template(&self) -> &str {
+        self.template.get()
     }
 }
 

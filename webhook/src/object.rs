@@ -26,7 +26,11 @@ pub struct Object<'a> {
 #[serde(rename_all = "camelCase", default)]
 pub struct Metadata<'a> {
     /// Name; empty while it is to be generated.
-    pub name: String,
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// Namespace.
+    #[serde(borrow)]
+    pub namespace: Cow<'a, str>,
     /// Uid; empty before the object is stored.
     pub uid: String,
     /// Counts changes of the spec and of annotations.
@@ -59,7 +63,7 @@ pub struct OwnerReference {
 pub struct Spec<'a> {
     /// Wanted pods; defaulted by the API server before admission.
     #[serde(default)]
-    pub replicas: Option<i64>,
+    pub replicas: Option<i32>,
     /// Whether the deployment controller is told to leave it alone.
     #[serde(default)]
     pub paused: Option<bool>,
@@ -86,9 +90,9 @@ struct RollingUpdate {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected an integer of 32 bits or a percentage")]
 enum IntOrPercent {
-    Int(i64),
+    Int(i32),
     Percent(String),
 }
 
@@ -116,6 +120,12 @@ impl Spec<'_> {
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.paused == Some(true)
+    }
+
+    /// Whether the template is a JSON object; what is in it is read with the digest.
+    #[must_use]
+    pub fn has_template_object(&self) -> bool {
+        self.template.get().starts_with('{')
     }
 
     /// Digest of the template.

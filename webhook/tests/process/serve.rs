@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use certs::tls::Files;
 use prometheus_client::registry::Registry;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -25,9 +25,9 @@ use crate::{issue, renewed};
 /// A server on a free port; nothing answers as the Kubernetes API.
 pub(crate) struct Server {
     pub(crate) address: std::net::SocketAddr,
-    files: Files,
+    pub(crate) files: Files,
     registry: Registry,
-    stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
     _folder: tempfile::TempDir,
 }
 
@@ -37,6 +37,15 @@ impl Server {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
+        Self::start_as(limits, false).await
+    }
+
+    /// A server that asks clients for a certificate of the authority in its folder.
+    pub(crate) async fn start_for_clients(limits: Limits) -> Self {
+        Self::start_as(limits, true).await
+    }
+
+    async fn start_as(limits: Limits, asks_clients: bool) -> Self {
         // It fails only where another test of this process has installed it.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
@@ -45,7 +54,8 @@ impl Server {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let certificates = Certificates::load(&files.cert(), &files.key(), metrics.clone()).unwrap();
-        let tls = certificates.server_config().unwrap();
+        let clients = asks_clients.then(|| files.ca_cert());
+        let tls = certificates.server_config_for(clients.as_deref()).unwrap();
         let client =
             kube::Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
         let reviews = Reviews {
@@ -69,12 +79,24 @@ impl Server {
 
     /// A connection that trusts the authority in the folder.
     pub(crate) async fn connect(&self) -> TlsStream<TcpStream> {
+        self.try_connect(None).await.unwrap()
+    }
+
+    /// The same with a client's certificate.
+    pub(crate) async fn try_connect(
+        &self,
+        client: Option<(CertificateDer<'static>, PrivateKeyDer<'static>)>,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(certificate(&self.files.ca_cert())).unwrap();
-        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let stream = TcpStream::connect(self.address).await.unwrap();
+        let config = ClientConfig::builder().with_root_certificates(roots);
+        let config = match client {
+            Some((certificate, key)) => config.with_client_auth_cert(vec![certificate], key).unwrap(),
+            None => config.with_no_client_auth(),
+        };
+        let stream = TcpStream::connect(self.address).await?;
         let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 
     /// Posts a body on a connection of its own and gives the status line and the answer's body.

@@ -4,13 +4,10 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, MapAccess, SeqAccess, Visitor},
-};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::key::POD_TEMPLATE_HASH;
+use crate::Canonical;
 
 /// SHA-256 of a pod template, 64 characters of lower-case hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -26,9 +23,9 @@ impl Digest {
     /// Digest of a pod template from its JSON text.
     ///
     /// # Errors
-    /// Text that is no JSON object, is nested deeper than 128 levels, or repeats a key.
+    /// Text that is no JSON, is nested deeper than 128 levels, or repeats a key.
     pub fn of_json(template: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str::<Node<'_>>(template).map(|node| Self::of_node(&node))
+        Canonical::of_json(template).map(|canonical| canonical.digest())
     }
 
     /// Digest of a pod template (`spec.template` of a Deployment or ReplicaSet).
@@ -36,13 +33,11 @@ impl Digest {
     /// # Errors
     /// None for a value that came from JSON text.
     pub fn of_value(template: &serde_json::Value) -> Result<Self, serde_json::Error> {
-        Node::deserialize(template).map(|node| Self::of_node(&node))
+        Canonical::of_value(template).map(|canonical| canonical.digest())
     }
 
-    fn of_node(template: &Node<'_>) -> Self {
-        let mut canonical = Vec::with_capacity(4096);
-        template.write(&mut canonical, Place::Template);
-        Self(data_encoding::HEXLOWER.encode(&Sha256::digest(&canonical)))
+    pub(crate) fn of_bytes(canonical: &[u8]) -> Self {
+        Self(data_encoding::HEXLOWER.encode(&Sha256::digest(canonical)))
     }
 
     /// The 64 hexadecimal characters.
@@ -77,171 +72,13 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// Where in the template a node stands: the one label left out is found by its place, not by its name.
-#[derive(Clone, Copy, PartialEq)]
-enum Place {
-    Template,
-    Metadata,
-    Labels,
-    Elsewhere,
-}
-
-impl Place {
-    fn of_member(self, key: &str) -> Self {
-        match (self, key) {
-            (Self::Template, "metadata") => Self::Metadata,
-            (Self::Metadata, "labels") => Self::Labels,
-            _ => Self::Elsewhere,
-        }
-    }
-}
-
-/// A JSON tree with sorted members, borrowing from the text where it can.
-enum Node<'a> {
-    Null,
-    Scalar(Scalar<'a>),
-    Array(Vec<Node<'a>>),
-    Object(Vec<(Cow<'a, str>, Node<'a>)>),
-}
-
-enum Scalar<'a> {
-    Bool(bool),
-    Signed(i64),
-    Unsigned(u64),
-    Float(f64),
-    Text(Cow<'a, str>),
-}
-
-impl Node<'_> {
-    fn write(&self, out: &mut Vec<u8>, place: Place) {
-        match self {
-            Self::Null => out.extend_from_slice(b"null"),
-            Self::Scalar(scalar) => scalar.write(out),
-            Self::Array(items) => {
-                out.push(b'[');
-                for item in items {
-                    item.write(out, Place::Elsewhere);
-                    out.push(b',');
-                }
-                out.push(b']');
-            }
-            Self::Object(members) => {
-                out.push(b'{');
-                for (key, value) in members {
-                    let left_out = place == Place::Labels && key == POD_TEMPLATE_HASH;
-                    if left_out || matches!(value, Self::Null) {
-                        continue;
-                    }
-                    write_text(out, key);
-                    out.push(b':');
-                    value.write(out, place.of_member(key));
-                    out.push(b',');
-                }
-                out.push(b'}');
-            }
-        }
-    }
-}
-
-impl Scalar<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
-            Self::Signed(value) => out.extend_from_slice(value.to_string().as_bytes()),
-            Self::Unsigned(value) => out.extend_from_slice(value.to_string().as_bytes()),
-            Self::Float(value) => out.extend_from_slice(value.to_string().as_bytes()),
-            Self::Text(value) => write_text(out, value),
-        }
-    }
-}
-
-/// A text in quotes; only what would make two different trees look alike needs an escape.
-fn write_text(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    for byte in text.bytes() {
-        if matches!(byte, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(byte);
-    }
-    out.push(b'"');
-}
-
-impl<'de> Deserialize<'de> for Node<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
-    }
-}
-
-struct NodeVisitor;
-
-impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Node<'de>, E> {
-        Ok(Node::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Node<'de>, E> {
-        Ok(Node::Scalar(Scalar::Bool(value)))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Node<'de>, E> {
-        Ok(Node::Scalar(Scalar::Signed(value)))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Node<'de>, E> {
-        Ok(Node::Scalar(Scalar::Unsigned(value)))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Node<'de>, E> {
-        Ok(Node::Scalar(Scalar::Float(value)))
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Node<'de>, E> {
-        Ok(Node::Scalar(Scalar::Text(Cow::Borrowed(value))))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Node<'de>, E> {
-        Ok(Node::Scalar(Scalar::Text(Cow::Owned(value.to_owned()))))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node<'de>, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
-            items.push(item);
-        }
-        Ok(Node::Array(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node<'de>, A::Error> {
-        let mut members: Vec<(Cow<'de, str>, Node<'de>)> = Vec::new();
-        while let Some((MemberKey(key), value)) = map.next_entry()? {
-            members.push((key, value));
-        }
-        members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        if let Some(pair) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(A::Error::custom(format_args!("the key {:?} stands twice", pair[0].0)));
-        }
-        Ok(Node::Object(members))
-    }
-}
-
-/// A member's key, borrowed where the text has no escape in it.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct MemberKey<'a>(#[serde(borrow)] Cow<'a, str>);
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::key::POD_TEMPLATE_HASH;
 
     fn digest(value: &Value) -> Digest {
         Digest::of_value(value).unwrap()

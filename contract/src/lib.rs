@@ -2,6 +2,7 @@
 //! subject it travels. Everything here is pure, so that both binaries, the CLI and the tests mean the
 //! same thing by the same word. Nobody formats a subject or an annotation key elsewhere.
 
+pub mod canonical;
 pub mod change_id;
 pub mod dead;
 pub mod digest;
@@ -15,6 +16,7 @@ pub mod state;
 pub mod stream;
 pub mod subject;
 
+pub use canonical::Canonical;
 pub use change_id::ChangeId;
 pub use dead::DeadLetter;
 pub use digest::Digest;

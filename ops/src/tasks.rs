@@ -64,15 +64,30 @@ impl Tasks {
     }
 
     /// Runs until SIGTERM, SIGINT or the first task that ends; then tells the others to stop and waits for them.
-    pub async fn run(mut self, readiness: &Readiness) -> Result<(), Ended> {
+    pub async fn run(self, readiness: &Readiness) -> Result<(), Ended> {
+        self.run_after(readiness, Duration::ZERO).await
+    }
+
+    /// As [`Tasks::run`]; after a signal the process is unready at once and its tasks go on for `delay`, because those
+    /// who send it work hear of it late. A second signal, or a task that ends, cuts that short.
+    pub async fn run_after(mut self, readiness: &Readiness, delay: Duration) -> Result<(), Ended> {
         let mut terminate = signal(SignalKind::terminate()).map_err(Ended::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Ended::Signals)?;
-        let first = tokio::select! {
+        let mut first = tokio::select! {
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
             ended = self.set.join_next() => ended,
         };
         readiness.stop();
+        if first.is_none() && !delay.is_zero() {
+            tracing::info!(?delay, "told to stop; going on until others know");
+            first = tokio::select! {
+                () = tokio::time::sleep(delay) => None,
+                _ = terminate.recv() => None,
+                _ = interrupt.recv() => None,
+                ended = self.set.join_next() => ended,
+            };
+        }
         self.stop.cancel();
         let result = first.map_or(Ok(()), |ended| match ended {
             Ok((task, Ok(()))) => Err(Ended::Early(task)),

@@ -94,6 +94,8 @@ impl Release {
         let certificate = self.certificate();
         env.extend([
             ("ROADSTEAD_LISTEN".to_owned(), format!("127.0.0.1:{}", self.webhook_port)),
+            // Endpoints here are followed at once.
+            ("ROADSTEAD_SHUTDOWN_DELAY".to_owned(), "0s".to_owned()),
             ("ROADSTEAD_TLS_CERT".to_owned(), certificate.cert().display().to_string()),
             ("ROADSTEAD_TLS_KEY".to_owned(), certificate.key().display().to_string()),
         ]);

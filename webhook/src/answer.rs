@@ -1,8 +1,11 @@
 //! What the API server is answered.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#response>
 
+use std::fmt;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::Serialize;
+use contract::{Key, key::PHASE_LABEL};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 /// Longest warning that the API server passes on whole, in characters.
 const WARNING: usize = 120;
@@ -12,22 +15,45 @@ const WARNING: usize = 120;
 pub struct Answer {
     /// Why the request is refused; `None` lets it through.
     pub denial: Option<Denial>,
-    /// JSON Patch operations, already encoded; empty: nothing changes.
+    /// JSON Patch operations; none: nothing changes.
     pub patch: Vec<PatchOperation>,
     /// Sentences that the client shows to its user.
     pub warnings: Vec<String>,
 }
 
 /// One operation of a JSON Patch (RFC 6902).
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct PatchOperation {
-    /// `add` or `remove`.
-    pub op: &'static str,
-    /// JSON Pointer to the member.
-    pub path: String,
-    /// The new value of an `add`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<serde_json::Value>,
+#[derive(Clone, Debug, PartialEq)]
+pub enum PatchOperation {
+    /// Adds or replaces the member.
+    Add(Path, Added),
+    /// Removes the member.
+    Remove(Path),
+}
+
+/// The value of a member that is added.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Added {
+    /// A map without members.
+    EmptyMap,
+    /// A text.
+    Text(String),
+    /// `true`
+    True,
+}
+
+/// A member of a Deployment that we write; there are no others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// All annotations.
+    Annotations,
+    /// An annotation of ours.
+    Annotation(Key),
+    /// All labels.
+    Labels,
+    /// The label of ours.
+    Phase,
+    /// `spec.paused`
+    Paused,
 }
 
 /// A refusal, as a `metav1.Status`.
@@ -43,29 +69,134 @@ impl Answer {
     /// The AdmissionReview to send back.
     #[must_use]
     pub fn encode(&self, uid: &str) -> Vec<u8> {
-        let mut response = serde_json::json!({"uid": uid, "allowed": self.denial.is_none()});
-        if let Some(denial) = &self.denial {
-            let causes: Vec<_> = denial
-                .causes
-                .iter()
-                .map(|(reason, message)| serde_json::json!({"reason": reason, "message": message}))
-                .collect();
-            response["status"] = serde_json::json!({
-                "code": 403, "reason": "Forbidden", "message": denial.message, "details": {"causes": causes},
-            });
+        let warnings: Vec<_> = self.warnings.iter().map(|text| cut(text)).collect();
+        let patch = if self.patch.is_empty() { None } else { Some(STANDARD.encode(json(&self.patch))) };
+        json(&Review {
+            api_version: "admission.k8s.io/v1",
+            kind: "AdmissionReview",
+            response: Response {
+                allowed: self.denial.is_none(),
+                patch_type: patch.as_ref().map(|_| "JSONPatch"),
+                patch,
+                status: self.denial.as_ref().map(Status::of),
+                uid,
+                warnings,
+            },
+        })
+    }
+}
+
+/// JSON text of what has one in any case: texts, numbers, maps with keys that are texts.
+fn json(value: &impl Serialize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(1024);
+    serde_json::to_writer(&mut text, value).expect("memory takes every byte and every key is a text");
+    text
+}
+
+fn cut(warning: &str) -> &str {
+    warning.char_indices().nth(WARNING).map_or(warning, |(end, _)| &warning[..end])
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
+    uid: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    code: u16,
+    details: Details<'a>,
+    message: &'a str,
+    reason: &'static str,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    causes: Vec<Cause<'a>>,
+}
+
+#[derive(Serialize)]
+struct Cause<'a> {
+    message: &'a str,
+    reason: &'static str,
+}
+
+impl<'a> Status<'a> {
+    fn of(denial: &'a Denial) -> Self {
+        let cause = |(reason, message): &'a (&'static str, String)| Cause { message, reason };
+        let causes = denial.causes.iter().map(cause).collect();
+        Self { code: 403, details: Details { causes }, message: &denial.message, reason: "Forbidden" }
+    }
+}
+
+impl Serialize for PatchOperation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut operation = serializer.serialize_map(None)?;
+        match self {
+            Self::Add(path, value) => {
+                operation.serialize_entry("op", "add")?;
+                operation.serialize_entry("path", path)?;
+                operation.serialize_entry("value", value)?;
+            }
+            Self::Remove(path) => {
+                operation.serialize_entry("op", "remove")?;
+                operation.serialize_entry("path", path)?;
+            }
         }
-        if !self.patch.is_empty() {
-            let patch = serde_json::json!(self.patch).to_string();
-            response["patchType"] = "JSONPatch".into();
-            response["patch"] = STANDARD.encode(patch).into();
+        operation.end()
+    }
+}
+
+impl Serialize for Added {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::EmptyMap => serializer.serialize_map(Some(0))?.end(),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::True => serializer.serialize_bool(true),
         }
-        if !self.warnings.is_empty() {
-            let warnings: Vec<String> =
-                self.warnings.iter().map(|text| text.chars().take(WARNING).collect()).collect();
-            response["warnings"] = warnings.into();
+    }
+}
+
+impl Serialize for Path {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (map, member) = match self {
+            Self::Annotations => return f.write_str("/metadata/annotations"),
+            Self::Annotation(key) => ("/metadata/annotations/", key.name()),
+            Self::Labels => return f.write_str("/metadata/labels"),
+            Self::Phase => ("/metadata/labels/", PHASE_LABEL),
+            Self::Paused => return f.write_str("/spec/paused"),
+        };
+        f.write_str(map)?;
+        // RFC 6901: `/` within a key is `~1`; there is no `~` in a key of ours.
+        for (number, part) in member.split('/').enumerate() {
+            f.write_str(if number == 0 { "" } else { "~1" })?;
+            f.write_str(part)?;
         }
-        let review = serde_json::json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
-        review.to_string().into_bytes()
+        Ok(())
     }
 }
 

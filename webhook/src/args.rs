@@ -20,6 +20,13 @@ pub struct Args {
     /// File with the serving certificate's private key (PEM)
     #[arg(long, env = "ROADSTEAD_TLS_KEY")]
     pub tls_key: PathBuf,
+    /// File with the certificate authorities that clients (the API server) must have a certificate of; none: anybody
+    /// may ask
+    #[arg(long, env = "ROADSTEAD_CLIENT_CA")]
+    pub client_ca: Option<PathBuf>,
+    /// How long reviews are answered after the process was told to stop, so that endpoints catch up
+    #[arg(long, env = "ROADSTEAD_SHUTDOWN_DELAY", default_value = "5s")]
+    pub shutdown_delay: humantime::Duration,
     /// Whether clients are told in a warning that their change waits
     #[arg(long, env = "ROADSTEAD_WARNINGS", default_value = "true", action = clap::ArgAction::Set)]
     pub warnings: bool,

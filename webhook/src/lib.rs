@@ -10,5 +10,6 @@ pub mod metrics;
 pub mod object;
 pub mod outbox;
 pub mod review;
+pub mod room;
 pub mod run;
 pub mod server;

@@ -21,7 +21,7 @@ const VERDICTS: [(&str, &[&str]); 2] = [
 ];
 
 /// Every reason for which a request is answered with an error.
-const REASONS: [&str; 4] = ["handshake", "body", "slow", "malformed"];
+const REASONS: [&str; 5] = ["handshake", "body", "slow", "crowded", "malformed"];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReviewLabels {

@@ -26,7 +26,11 @@ pub struct Object<'a> {
 #[serde(rename_all = "camelCase", default)]
 pub struct Metadata<'a> {
     /// Name; empty while it is to be generated.
-    pub name: String,
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// Namespace.
+    #[serde(borrow)]
+    pub namespace: Cow<'a, str>,
     /// Uid; empty before the object is stored.
     pub uid: String,
     /// Counts changes of the spec and of annotations.
@@ -59,7 +63,7 @@ pub struct OwnerReference {
 pub struct Spec<'a> {
     /// Wanted pods; defaulted by the API server before admission.
     #[serde(default)]
-    pub replicas: Option<i64>,
+    pub replicas: Option<i32>,
     /// Whether the deployment controller is told to leave it alone.
     #[serde(default)]
     pub paused: Option<bool>,
@@ -86,9 +90,9 @@ struct RollingUpdate {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected an integer of 32 bits or a percentage")]
 enum IntOrPercent {
-    Int(i64),
+    Int(i32),
     Percent(String),
 }
 
@@ -118,14 +122,21 @@ impl Spec<'_> {
         self.paused == Some(true)
     }
 
+    /// Whether the template is a JSON object; what is in it is read with the digest.
+    #[must_use]
+    pub fn has_template_object(&self) -> bool {
+        self.template.get().starts_with('{')
+    }
+
     /// Digest of the template.
     pub fn digest(&self) -> Result<Digest, serde_json::Error> {
         Digest::of_json(self.template.get())
     }
 
-    /// Whether the other template has the same digest; the same text has.
-    pub fn has_template_of(&self, other: &Spec<'_>) -> Result<bool, serde_json::Error> {
-        Ok(self.template.get() == other.template.get() || self.digest()? == other.digest()?)
+    /// The template's text, as it was sent.
+    #[must_use]
+    pub fn template(&self) -> &str {
+        self.template.get()
     }
 }
 

@@ -6,12 +6,20 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::object::Object;
+
+/// Longest uid in bytes: the API server's are of 36.
+const UID: usize = 128;
+
+/// Longest text that a sender is told of a problem, in characters: what he sent may be part of it.
+const PROBLEM: usize = 300;
+
 /// Why a review cannot be answered: the sender gets 400 and this text.
 #[derive(Debug, thiserror::Error)]
 pub enum Malformed {
     /// The body is not the JSON of an AdmissionReview.
     #[error("not an AdmissionReview: {0}")]
-    Json(serde_json::Error),
+    Json(String),
     /// Another kind or version.
     #[error("{kind} of {api_version} is not supported: send AdmissionReview of admission.k8s.io/v1")]
     Kind {
@@ -28,6 +36,14 @@ pub enum Malformed {
     Field {
         /// Its path in the review.
         field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A field cannot be read.
+    #[error("{path}: {problem}")]
+    Unreadable {
+        /// Its path in the review.
+        path: String,
         /// What is wrong with it.
         problem: String,
     },
@@ -93,17 +109,20 @@ pub struct UserInfo {
 impl<'a> Request<'a> {
     /// Reads the question from a request's body.
     pub fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
-        let review: Review<'a> = serde_json::from_slice(body).map_err(Malformed::Json)?;
+        let body = std::str::from_utf8(body).map_err(|error| Malformed::Json(error.to_string()))?;
+        let review: Review<'a> = read("", body)?;
         if review.api_version != "admission.k8s.io/v1" || review.kind != "AdmissionReview" {
-            let cut = |text: &str| text.chars().take(80).collect();
-            return Err(Malformed::Kind { api_version: cut(&review.api_version), kind: cut(&review.kind) });
+            let (api_version, kind) = (printable(&review.api_version, 80), printable(&review.kind, 80));
+            return Err(Malformed::Kind { api_version, kind });
         }
         let request = review.request.ok_or(Malformed::Missing("request"))?;
-        if request.uid.is_empty() || request.uid.len() > 128 {
-            return Err(Malformed::Field {
-                field: "request.uid",
-                problem: "must have 1 to 128 characters".into(),
-            });
+        if request.uid.is_empty() || request.uid.len() > UID {
+            let problem = format!("must have 1 to {UID} bytes");
+            return Err(Malformed::Field { field: "request.uid", problem });
+        }
+        if !matches!(&*request.operation, "CREATE" | "UPDATE" | "DELETE" | "CONNECT") {
+            let problem = "must be CREATE, UPDATE, DELETE or CONNECT".into();
+            return Err(Malformed::Field { field: "request.operation", problem });
         }
         Ok(request)
     }
@@ -138,57 +157,71 @@ impl<'a> Request<'a> {
         self.name.as_deref().unwrap_or_default()
     }
 
-    /// The object as it would be stored, read as `T`.
-    pub fn object<T: Deserialize<'a>>(&self) -> Result<T, Malformed> {
-        read("request.object", self.object)
+    /// The object as it would be stored.
+    pub fn object(&self) -> Result<Object<'a>, Malformed> {
+        self.read("request.object", self.object)
     }
 
-    /// The object as it is stored, read as `T`; `None` on CREATE.
-    pub fn old_object<T: Deserialize<'a>>(&self) -> Result<Option<T>, Malformed> {
-        if self.is_create() { Ok(None) } else { read("request.oldObject", self.old_object).map(Some) }
+    /// The object as it is stored; `None` on CREATE.
+    pub fn old_object(&self) -> Result<Option<Object<'a>>, Malformed> {
+        if self.is_create() {
+            return Ok(None);
+        }
+        self.read("request.oldObject", self.old_object).map(Some)
+    }
+
+    fn read(&self, field: &'static str, text: Option<&'a RawValue>) -> Result<Object<'a>, Malformed> {
+        let object: Object<'a> = read(field, text.ok_or(Malformed::Missing(field))?.get())?;
+        let wrong = |member: &str, problem: String| Malformed::Unreadable {
+            path: format!("{field}.{member}"),
+            problem: printable(&problem, PROBLEM),
+        };
+        if !object.spec.has_template_object() {
+            return Err(wrong("spec.template", "must be an object".into()));
+        }
+        // Not known yet on CREATE with generateName: the API server generates the name after this.
+        let is_named = !(self.is_create() && self.name().is_empty());
+        if is_named && object.metadata.name != self.name() {
+            return Err(wrong("metadata.name", format!("is not request.name, {:?}", self.name())));
+        }
+        let namespace = &object.metadata.namespace;
+        if !namespace.is_empty() && namespace != self.namespace() {
+            let problem = format!("is not request.namespace, {:?}", self.namespace());
+            return Err(wrong("metadata.namespace", problem));
+        }
+        Ok(object)
     }
 }
 
-fn read<'a, T: Deserialize<'a>>(field: &'static str, object: Option<&'a RawValue>) -> Result<T, Malformed> {
-    let object = object.ok_or(Malformed::Missing(field))?;
-    serde_json::from_str(object.get()).map_err(|error| Malformed::Field { field, problem: error.to_string() })
+/// Reads a text that stands in `field`. Where the way to a field is told costs time, so that it is asked for only
+/// after the reading failed.
+fn read<'a, T: Deserialize<'a>>(field: &str, text: &'a str) -> Result<T, Malformed> {
+    // Where an object is wanted, serde takes an array of its members as well.
+    if text.trim_ascii_start().starts_with('[') {
+        let (path, problem) = (field.to_owned(), "an array is no object".to_owned());
+        return Err(if field.is_empty() {
+            Malformed::Json(problem)
+        } else {
+            Malformed::Unreadable { path, problem }
+        });
+    }
+    serde_json::from_str(text).map_err(|error| {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let (path, problem) = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+            Err(error) => (error.path().to_string(), error.into_inner()),
+            // The text is whole and something follows it.
+            Ok(_) => (String::new(), error),
+        };
+        let problem = printable(&problem.to_string(), PROBLEM);
+        let parts = [field, path.as_str()].into_iter().filter(|part| !matches!(*part, "" | "."));
+        match parts.collect::<Vec<_>>().join(".") {
+            path if path.is_empty() => Malformed::Json(problem),
+            path => Malformed::Unreadable { path: printable(&path, PROBLEM), problem },
+        }
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn review() -> serde_json::Value {
-        json!({
-            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-            "request": {
-                "uid": "u", "resource": {"group": "apps", "version": "v1", "resource": "deployments"},
-                "operation": "UPDATE", "userInfo": {"username": "jane"}, "object": {"a": 1}, "oldObject": null,
-            },
-        })
-    }
-
-    fn problem(change: impl FnOnce(&mut serde_json::Value)) -> String {
-        let mut review = review();
-        change(&mut review);
-        let body = review.to_string();
-        let request = Request::parse(body.as_bytes());
-        request.and_then(|request| request.old_object::<serde_json::Value>()).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn a_malformed_review_is_told_which_field_is_wrong() {
-        assert_eq!(problem(|review| review["request"] = json!(null)), "request is missing");
-        assert_eq!(problem(|_| ()), "request.oldObject is missing");
-        assert!(
-            problem(|review| review["kind"] = json!("Pod")).starts_with("Pod of admission.k8s.io/v1 is not")
-        );
-        assert!(problem(|review| review["request"]["uid"] = json!("")).starts_with("request.uid"));
-        assert!(
-            problem(|review| review["request"]["operation"] = json!(7)).starts_with("not an AdmissionReview")
-        );
-        assert!(Request::parse(b"\xff").is_err());
-    }
+/// A text that a stranger chose, fit for one line of a log.
+fn printable(text: &str, most: usize) -> String {
+    text.chars().take(most).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }

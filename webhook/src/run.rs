@@ -11,7 +11,7 @@ use crate::{
     hold::Settings,
     metrics::Metrics,
     outbox::Outbox,
-    server::{Certificates, Listener, Reviews, router},
+    server::{Certificates, Limits, Listener, Reviews, router},
 };
 
 /// How often the certificate files are read again.
@@ -34,7 +34,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn("admin endpoint", admin::serve(admin_listener, readiness.clone(), registry, stop.clone()));
 
     let certificates = Certificates::load(&args.tls_cert, &args.tls_key, metrics.clone())?;
-    let tls = certificates.server_config().context("TLS cannot be configured")?;
+    let tls =
+        certificates.server_config_for(args.client_ca.as_deref()).context("TLS cannot be configured")?;
     tasks.spawn("certificate reload", certificates.keep_fresh(CERTIFICATE_PERIOD, stop.clone()));
 
     let client = kubernetes::client("roadstead-webhook").await?;
@@ -54,10 +55,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         settings: Settings { warnings: args.warnings, executor: args.executor_username.clone() },
         owners: Owners::new(client),
         metrics: metrics.clone(),
+        limits: Limits::default(),
     };
     let listener = Listener::bind(args.listen, metrics).await?;
     tasks.spawn("listener", listener.serve(tls, router(reviews), stop));
     drop(listening);
     tracing::info!(address = %args.listen, "answering reviews");
-    Ok(tasks.run(&readiness).await?)
+    Ok(tasks.run_after(&readiness, args.shutdown_delay.into()).await?)
 }

@@ -1,6 +1,7 @@
 //! Measurements on the testbed. Each ends with lines `figure <name> <value> <unit>` that a script can read.
 
 mod release;
+mod webhook;
 
 use anyhow::Result;
 
@@ -9,6 +10,8 @@ use anyhow::Result;
 pub enum Bench {
     /// Time from the answer to an apply until the new ReplicaSet exists
     Release,
+    /// What a review costs the webhook, next to a bare echo
+    Webhook,
 }
 
 impl Bench {
@@ -16,6 +19,11 @@ impl Bench {
     pub async fn run(self) -> Result<()> {
         match self {
             Self::Release => release::run().await,
+            // A runtime of its own: one thread that sends, waits and reads disturbs the server least.
+            Self::Webhook => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                tokio::task::spawn_blocking(move || runtime.block_on(webhook::run())).await?
+            }
         }
     }
 }

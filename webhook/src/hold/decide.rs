@@ -1,7 +1,7 @@
 //! The rules of the hold, as DESIGN states them. The own keys always follow from the stored object and the new
 //! template; what a client sent for them means nothing.
 
-use contract::{ChangeId, Digest, Gate, Key, Lane, Phase, change_id::Replaced};
+use contract::{Canonical, ChangeId, Digest, Gate, Key, Lane, Phase, State, change_id::Replaced};
 
 use super::patch;
 use crate::{
@@ -67,19 +67,17 @@ pub fn decide(request: &Request<'_>, settings: &Settings) -> Result<(Verdict, An
     }
     let template =
         |error: serde_json::Error| Malformed::Field { field: "spec.template", problem: error.to_string() };
-    let same = match &pair.old {
-        Some(old) => pair.new.spec.has_template_of(&old.spec).map_err(template)?,
-        None => false,
-    };
-    let (verdict, warnings) = if same {
-        (Verdict::Passed, Vec::new())
-    } else {
-        let digest = pair.new.spec.digest().map_err(template)?;
-        pair.remember_what_runs(&mut intent).map_err(template)?;
-        if let Some(denial) = pair.quarantine_denial(&intent, &digest, settings) {
-            return Ok(denied(denial));
+    let (verdict, warnings) = match pair.templates().map_err(template)? {
+        None => (Verdict::Passed, Vec::new()),
+        Some((new, old)) => {
+            let mut before = intent.own.state();
+            pair.remember_what_runs(&mut intent, &mut before, old.as_ref());
+            let digest = new.digest();
+            if let Some(denial) = pair.quarantine_denial(&before, &digest, settings) {
+                return Ok(denied(denial));
+            }
+            pair.submit(&mut intent, before, &digest)
         }
-        pair.submit(&mut intent, &digest)
     };
     pair.keep_pause(&mut intent);
     let warnings = if settings.warnings { warnings } else { Vec::new() };
@@ -112,23 +110,36 @@ impl<'a> Pair<'a, '_> {
             .is_some_and(Annotations::is_closed)
     }
 
+    /// The new template and the old one; `None` where they are the same. The same text needs no second look.
+    fn templates(&self) -> Result<Option<(Canonical, Option<Canonical>)>, serde_json::Error> {
+        let text = self.new.spec.template();
+        let Some(old) = &self.old else { return Ok(Some((Canonical::of_json(text)?, None))) };
+        if text == old.spec.template() {
+            return Ok(None);
+        }
+        let (new, old) = (Canonical::of_json(text)?, Canonical::of_json(old.spec.template())?);
+        Ok((new != old).then_some((new, Some(old))))
+    }
+
     /// `released`, and with it `good`, where it is absent: what runs, but only if it does run. The template of a
     /// stored object that is itself closed never ran.
-    fn remember_what_runs(&self, intent: &mut Intent<'a>) -> Result<(), serde_json::Error> {
-        if let Some(old) = &self.old
-            && intent.own.state().released.is_none()
+    fn remember_what_runs(&self, intent: &mut Intent<'a>, before: &mut State, old: Option<&Canonical>) {
+        if let Some(old) = old
+            && before.released.is_none()
             && !self.old_is_closed()
         {
-            let runs = old.spec.digest()?.to_string();
-            intent.own.set(Key::Good, Some(intent.own.get(Key::Good).unwrap_or(&runs).to_owned()));
-            intent.own.set(Key::Released, Some(runs));
+            let runs = old.digest();
+            intent.own.set(Key::Released, Some(runs.to_string()));
+            if before.good.is_none() {
+                intent.own.set(Key::Good, Some(runs.to_string()));
+                before.good = Some(runs.clone());
+            }
+            before.released = Some(runs);
         }
-        Ok(())
     }
 
     /// A new template: back to what was let through opens the gate, anything else waits.
-    fn submit(&self, intent: &mut Intent<'a>, digest: &Digest) -> (Verdict, Vec<String>) {
-        let before = intent.own.state();
+    fn submit(&self, intent: &mut Intent<'a>, before: State, digest: &Digest) -> (Verdict, Vec<String>) {
         let is = |known: Option<&Digest>| known == Some(digest);
         let opens = is(before.released.as_ref()) || is(before.good_or_released());
         let change = self.change_id(digest);
@@ -194,8 +205,8 @@ impl<'a> Pair<'a, '_> {
         })
     }
 
-    fn quarantine_denial(&self, intent: &Intent<'_>, digest: &Digest, settings: &Settings) -> Option<Denial> {
-        intent.own.state().quarantined.contains(digest).then(|| Denial {
+    fn quarantine_denial(&self, before: &State, digest: &Digest, settings: &Settings) -> Option<Denial> {
+        before.quarantined.contains(digest).then(|| Denial {
             message: format!(
                 "Roadstead denied this change: the same pod template failed before and was rolled back. Change the \
                  template, or lift the quarantine as an administrator: kubectl annotate deployment {} -n {} {}- --as={}",

@@ -10,9 +10,9 @@ use std::{
 use arc_swap::ArcSwap;
 use ops::{BoxError, chain};
 use rustls::{
-    ServerConfig,
+    RootCertStore, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{ClientHello, ResolvesServerCert},
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::CertifiedKey,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
@@ -47,6 +47,18 @@ pub enum CertificateError {
         "the certificate (--tls-cert) and the private key (--tls-key) are not usable together; issue them anew"
     )]
     Pair(#[source] rustls::Error),
+    /// The authorities of clients.
+    #[error("cannot read the client authorities {path} (--client-ca); it must hold PEM certificates")]
+    Clients {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
+    /// rustls cannot be configured.
+    #[error("TLS cannot be configured")]
+    Tls(#[from] rustls::Error),
     /// The certificate has run out.
     #[error("the certificate (--tls-cert) has expired; renew it, for example by `roadstead-certs tls`")]
     Expired,
@@ -85,12 +97,23 @@ impl Certificates {
         Ok(Self { files: (certificate.to_owned(), key.to_owned()), served, metrics })
     }
 
-    /// The TLS configuration that serves them.
-    pub fn server_config(&self) -> Result<Arc<ServerConfig>, rustls::Error> {
+    /// The TLS configuration that serves them to anybody.
+    pub fn server_config(&self) -> Result<Arc<ServerConfig>, CertificateError> {
+        self.server_config_for(None)
+    }
+
+    /// The TLS configuration that serves them; where a file of authorities is given, only to clients with a
+    /// certificate of one of them.
+    pub fn server_config_for(&self, clients: Option<&Path>) -> Result<Arc<ServerConfig>, CertificateError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = clients.map(|path| verifier(path, &provider)).transpose()?;
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let builder = match verifier {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
         let resolver = Arc::clone(&self.served);
-        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        let mut config = builder.with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
@@ -120,6 +143,22 @@ impl Certificates {
             }
         }
     }
+}
+
+/// Accepts clients with a certificate of an authority in the file.
+fn verifier(
+    path: &Path,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, CertificateError> {
+    let broken = |source: BoxError| CertificateError::Clients { path: path.to_owned(), source };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| broken(error.into()))? {
+        let certificate = certificate.map_err(|error| broken(error.into()))?;
+        roots.add(certificate).map_err(|error| broken(error.into()))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(provider))
+        .build()
+        .map_err(|error| broken(error.into()))
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<Pair, CertificateError> {

@@ -1,36 +1,32 @@
 //! Accepts connections. Each wait has a limit and the number of connections has one, so that slow or idle
 //! clients cost a bounded amount and never the others.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{
+    Router,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use futures::FutureExt as _;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
 use ops::BoxError;
 use rustls::ServerConfig;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{AcquireError, Semaphore},
-};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
+use super::{
+    limits::Limits,
+    seats::{Seat, Seats},
+};
 use crate::metrics::Metrics;
-
-/// Connections at the same time: an API server keeps 25 idle ones and opens more under load.
-const CONNECTIONS: usize = 2048;
-/// How long a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(5);
-/// How long the head of a request may take, counted from the end of the previous one: also the keep-alive limit.
-/// The API server closes its idle connections after 90 s; were we first, a review could meet a closing one.
-const HEAD: Duration = Duration::from_mins(2);
-/// How long open connections may take to finish at the end.
-const DRAIN: Duration = Duration::from_secs(15);
 
 /// Why the address cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -45,13 +41,20 @@ pub struct BindError {
 pub struct Listener {
     tcp: TcpListener,
     metrics: Metrics,
+    limits: Limits,
 }
 
 impl Listener {
     /// Takes the address.
     pub async fn bind(address: SocketAddr, metrics: Metrics) -> Result<Self, BindError> {
         let tcp = TcpListener::bind(address).await.map_err(|source| BindError { address, source })?;
-        Ok(Self { tcp, metrics })
+        Ok(Self { tcp, metrics, limits: Limits::default() })
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn limited(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// The address that was taken.
@@ -66,67 +69,91 @@ impl Listener {
         router: Router,
         stop: CancellationToken,
     ) -> Result<(), BoxError> {
-        let acceptor = TlsAcceptor::from(tls);
-        let slots = Arc::new(Semaphore::new(CONNECTIONS));
+        let server =
+            Server { acceptor: TlsAcceptor::from(tls), router, limits: self.limits, metrics: self.metrics };
+        let seats = Seats::new(self.limits.connections);
         let graceful = Arc::new(GracefulShutdown::new());
         loop {
-            let next = async {
-                let slot = Arc::clone(&slots).acquire_owned().await?;
-                Ok::<_, AcquireError>((slot, self.tcp.accept().await))
+            let accepted = tokio::select! {
+                accepted = self.tcp.accept() => accepted,
+                () = stop.cancelled() => break,
             };
-            let (slot, stream) = match tokio::select! { next = next => next?, () = stop.cancelled() => break }
-            {
-                (slot, Ok((stream, _))) => (slot, stream),
-                (_, Err(error)) => {
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
                     // Out of file descriptors, most likely: others are served meanwhile.
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             };
-            let (acceptor, router, metrics) = (acceptor.clone(), router.clone(), self.metrics.clone());
-            let watcher = graceful.watcher();
+            let seat = tokio::select! {
+                seat = seats.take() => seat?,
+                () = stop.cancelled() => break,
+            };
+            let (server, watcher) = (server.clone(), graceful.watcher());
             tokio::spawn(async move {
-                metrics.connections.inc();
-                connection(stream, acceptor, router, watcher, &metrics).await;
-                metrics.connections.dec();
-                drop(slot);
+                server.metrics.connections.inc();
+                tokio::select! {
+                    () = server.connection(stream, &seat, watcher) => {}
+                    () = seat.given_up() => server.metrics.rejected("crowded"),
+                }
+                server.metrics.connections.dec();
             });
         }
         drop(self.tcp);
         let Some(graceful) = Arc::into_inner(graceful) else { return Ok(()) };
-        if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        if tokio::time::timeout(self.limits.drain, graceful.shutdown()).await.is_err() {
             tracing::warn!("connections were still open when the webhook stopped");
         }
         Ok(())
     }
 }
 
-async fn connection(
-    stream: TcpStream,
+/// What each connection is served with.
+#[derive(Clone)]
+struct Server {
     acceptor: TlsAcceptor,
     router: Router,
-    watcher: hyper_util::server::graceful::Watcher,
-    metrics: &Metrics,
-) {
-    // Answers are small and wanted at once; a socket that is closed already is told of below.
-    let _ = stream.set_nodelay(true);
-    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await else {
-        metrics.rejected("handshake");
-        return;
-    };
-    let service = TowerToHyperService::new(tower::service_fn(
-        move |request: hyper::Request<hyper::body::Incoming>| {
-            let mut router = router.clone();
-            async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
-        },
-    ));
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_buf_size(64 * 1024)
-        .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(served).await {
-        tracing::debug!(error = ops::chain(&error), "a connection ended early");
+    limits: Limits,
+    metrics: Metrics,
+}
+
+impl Server {
+    async fn connection(&self, stream: TcpStream, seat: &Arc<Seat>, watcher: Watcher) {
+        // Answers are small and wanted at once; a socket that is closed already is told of below.
+        let _ = stream.set_nodelay(true);
+        let handshake = tokio::time::timeout(self.limits.handshake, self.acceptor.accept(stream));
+        let Ok(Ok(stream)) = handshake.await else {
+            self.metrics.rejected("handshake");
+            return;
+        };
+        let service = TowerToHyperService::new(tower::service_fn(
+            |mut request: hyper::Request<hyper::body::Incoming>| {
+                request.extensions_mut().insert(Arc::clone(seat));
+                let (mut router, metrics) = (self.router.clone(), &self.metrics);
+                async move {
+                    let answer = AssertUnwindSafe(router.call(request)).catch_unwind().await;
+                    Ok::<_, Infallible>(answer.map_or_else(
+                        |_| panicked(metrics),
+                        |answer| answer.unwrap_or_else(|never| match never {}),
+                    ))
+                }
+            },
+        ));
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head)
+            .max_buf_size(64 * 1024)
+            .serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(served).await {
+            tracing::debug!(error = ops::chain(&error), "a connection ended early");
+        }
     }
+}
+
+/// A panic costs the one request.
+fn panicked(metrics: &Metrics) -> Response {
+    metrics.panicked();
+    (StatusCode::INTERNAL_SERVER_ERROR, "the review failed").into_response()
 }

@@ -1,34 +1,30 @@
 //! `/hold` and `/gate`: parse, decide, answer. A review that cannot be read gets 400 and the reason; one that we
 //! are not configured for is allowed unchanged; a panic costs that one review.
 
-use std::{
-    panic::AssertUnwindSafe,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, FromRequest as _, Request as HttpRequest, State},
+    extract::{Request as HttpRequest, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
 };
-use futures::FutureExt as _;
+use tokio::sync::Semaphore;
 
+use super::{
+    body::{self, Memory},
+    limits::Limits,
+    seats::Seat,
+};
 use crate::{
     answer::Answer,
     gate::{self, Owners},
     hold,
     metrics::Metrics,
     review::{Malformed, Request},
+    room,
 };
-
-/// Largest body: an UPDATE carries two objects of up to 1.5 MB each, as JSON within JSON.
-const BODY: usize = 7 * 1024 * 1024;
-
-/// How long a body may take to arrive: the API server sends it at once and waits 30 s at the most for the answer.
-const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// What reviews are decided with.
 #[derive(Clone)]
@@ -39,31 +35,53 @@ pub struct Reviews {
     pub owners: Owners,
     /// Counters.
     pub metrics: Metrics,
+    /// How much is taken at once.
+    pub limits: Limits,
+}
+
+/// What all reviews share.
+#[derive(Clone)]
+struct Desk {
+    reviews: Arc<Reviews>,
+    memory: Memory,
+    places: Arc<Semaphore>,
 }
 
 /// The routes of the TLS server.
 pub fn router(reviews: Reviews) -> Router {
-    Router::new()
-        .route("/hold", post(hold))
-        .route("/gate", post(gate))
-        .layer(DefaultBodyLimit::max(BODY))
-        .with_state(reviews)
+    let places = Arc::new(Semaphore::new(reviews.limits.reviews));
+    let desk = Desk { reviews: Arc::new(reviews), memory: Memory::default(), places };
+    Router::new().route("/hold", post(hold)).route("/gate", post(gate)).with_state(desk)
 }
 
 /// The word for what became of a review, and the answer's body.
 type Decided = Result<(&'static str, Vec<u8>), Malformed>;
 
-async fn hold(State(reviews): State<Reviews>, request: HttpRequest) -> Response {
-    match body(&reviews.metrics, request).await {
-        Ok(body) => settle(&reviews.metrics, "hold", async { decide_hold(&reviews, &body) }).await,
-        Err(rejected) => rejected,
-    }
+async fn hold(State(desk): State<Desk>, request: HttpRequest) -> Response {
+    desk.answer("hold", request, async |reviews, body| decide_hold(reviews, body)).await
 }
 
-async fn gate(State(reviews): State<Reviews>, request: HttpRequest) -> Response {
-    match body(&reviews.metrics, request).await {
-        Ok(body) => settle(&reviews.metrics, "gate", decide_gate(&reviews, &body)).await,
-        Err(rejected) => rejected,
+async fn gate(State(desk): State<Desk>, request: HttpRequest) -> Response {
+    desk.answer("gate", request, decide_gate).await
+}
+
+impl Desk {
+    /// Receives a review and answers it, where there is room for one more.
+    async fn answer(
+        &self,
+        webhook: &'static str,
+        mut request: HttpRequest,
+        decide: impl AsyncFnOnce(&Reviews, &[u8]) -> Decided,
+    ) -> Response {
+        let Reviews { limits, metrics, .. } = &*self.reviews;
+        let seat: Option<Arc<Seat>> = request.extensions_mut().remove();
+        let body = match body::receive(request, &self.memory, limits, metrics).await {
+            Ok(body) => body,
+            Err(refused) => return refused,
+        };
+        let _busy = seat.map(|seat| seat.busy());
+        let Ok(_place) = self.places.try_acquire() else { return body::refuse(metrics, body::CROWDED) };
+        settle(metrics, webhook, decide(&self.reviews, &body.bytes)).await
     }
 }
 
@@ -73,7 +91,10 @@ fn decide_hold(reviews: &Reviews, body: &[u8]) -> Decided {
     if !configured {
         return Ok(("unconfigured", Answer::default().encode(&request.uid)));
     }
-    let (verdict, answer) = hold::decide(&request, &reviews.settings)?;
+    let (mut verdict, mut answer) = hold::decide(&request, &reviews.settings)?;
+    if let Some(denial) = room::denial(&request, &answer)? {
+        (verdict, answer) = (hold::Verdict::Denied, Answer { denial: Some(denial), ..Answer::default() });
+    }
     let word = match verdict {
         hold::Verdict::Passed => "passed",
         hold::Verdict::Held => "held",
@@ -100,21 +121,6 @@ async fn decide_gate(reviews: &Reviews, body: &[u8]) -> Decided {
     Ok((word, answer.encode(&request.uid)))
 }
 
-/// The request's body, or the answer to one that is too large or too slow.
-async fn body(metrics: &Metrics, request: HttpRequest) -> Result<Bytes, Response> {
-    match tokio::time::timeout(BODY_TIME, Bytes::from_request(request, &())).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(rejection)) => {
-            metrics.rejected("body");
-            Err(rejection.into_response())
-        }
-        Err(_) => {
-            metrics.rejected("slow");
-            Err((StatusCode::REQUEST_TIMEOUT, "the body took too long").into_response())
-        }
-    }
-}
-
 /// Counts what became of a review and makes it a response.
 async fn settle(
     metrics: &Metrics,
@@ -122,19 +128,15 @@ async fn settle(
     decided: impl Future<Output = Decided>,
 ) -> Response {
     let started = Instant::now();
-    match AssertUnwindSafe(decided).catch_unwind().await {
-        Ok(Ok((verdict, answer))) => {
+    match decided.await {
+        Ok((verdict, answer)) => {
             metrics.reviewed(webhook, verdict, started.elapsed());
             ([(header::CONTENT_TYPE, "application/json")], answer).into_response()
         }
-        Ok(Err(malformed)) => {
+        Err(malformed) => {
             metrics.rejected("malformed");
             tracing::warn!(webhook, error = %malformed, "a review was malformed");
             (StatusCode::BAD_REQUEST, malformed.to_string()).into_response()
-        }
-        Err(_) => {
-            metrics.panicked();
-            (StatusCode::INTERNAL_SERVER_ERROR, "the review failed").into_response()
         }
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect is to stop there")]
 
+mod clients;
+mod limits;
 mod serve;
 mod start;
 

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use certs::tls::Files;
 use prometheus_client::registry::Registry;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -17,22 +17,35 @@ use webhook::{
     gate::Owners,
     hold::Settings,
     metrics::Metrics,
-    server::{Certificates, Listener, Reviews, router},
+    server::{Certificates, Limits, Listener, Reviews, router},
 };
 
 use crate::{issue, renewed};
 
 /// A server on a free port; nothing answers as the Kubernetes API.
-struct Server {
-    address: std::net::SocketAddr,
-    files: Files,
+pub(crate) struct Server {
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) files: Files,
     registry: Registry,
-    stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
     _folder: tempfile::TempDir,
 }
 
 impl Server {
     async fn start() -> Self {
+        Self::start_with(Limits::default()).await
+    }
+
+    pub(crate) async fn start_with(limits: Limits) -> Self {
+        Self::start_as(limits, false).await
+    }
+
+    /// A server that asks clients for a certificate of the authority in its folder.
+    pub(crate) async fn start_for_clients(limits: Limits) -> Self {
+        Self::start_as(limits, true).await
+    }
+
+    async fn start_as(limits: Limits, asks_clients: bool) -> Self {
         // It fails only where another test of this process has installed it.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
@@ -41,34 +54,51 @@ impl Server {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let certificates = Certificates::load(&files.cert(), &files.key(), metrics.clone()).unwrap();
-        let tls = certificates.server_config().unwrap();
+        let clients = asks_clients.then(|| files.ca_cert());
+        let tls = certificates.server_config_for(clients.as_deref()).unwrap();
         let client =
             kube::Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
         let reviews = Reviews {
             settings: Settings { warnings: true, executor: "executor".into() },
             owners: Owners::new(client),
             metrics: metrics.clone(),
+            limits,
         };
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), metrics).await.unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), metrics).await.unwrap().limited(limits);
         let address = listener.address().unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(listener.serve(tls, router(reviews), stop.clone()));
+        let panicking = axum::routing::post(async || {
+            assert!(std::hint::black_box(false), "as the test wants");
+        });
+        tokio::spawn(listener.serve(tls, router(reviews).route("/panic", panicking), stop.clone()));
         tokio::spawn(certificates.keep_fresh(std::time::Duration::from_millis(10), stop.clone()));
         Self { address, files, registry, stop, _folder: folder }
     }
 
     /// A connection that trusts the authority in the folder.
-    async fn connect(&self) -> TlsStream<TcpStream> {
+    pub(crate) async fn connect(&self) -> TlsStream<TcpStream> {
+        self.try_connect(None).await.unwrap()
+    }
+
+    /// The same with a client's certificate.
+    pub(crate) async fn try_connect(
+        &self,
+        client: Option<(CertificateDer<'static>, PrivateKeyDer<'static>)>,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(certificate(&self.files.ca_cert())).unwrap();
-        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let stream = TcpStream::connect(self.address).await.unwrap();
+        let config = ClientConfig::builder().with_root_certificates(roots);
+        let config = match client {
+            Some((certificate, key)) => config.with_client_auth_cert(vec![certificate], key).unwrap(),
+            None => config.with_no_client_auth(),
+        };
+        let stream = TcpStream::connect(self.address).await?;
         let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 
     /// Posts a body on a connection of its own and gives the status line and the answer's body.
-    async fn post(&self, path: &str, body: &[u8]) -> (String, String) {
+    pub(crate) async fn post(&self, path: &str, body: &[u8]) -> (String, String) {
         let mut stream = self.connect().await;
         let length = body.len();
         let head = format!(
@@ -85,7 +115,7 @@ impl Server {
         (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
     }
 
-    fn metrics(&self) -> String {
+    pub(crate) fn metrics(&self) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
         text
@@ -102,7 +132,7 @@ fn certificate(path: &Path) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-fn review(resource: &str, object: &Value) -> Value {
+pub(crate) fn review(resource: &str, object: &Value) -> Value {
     json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
@@ -112,7 +142,7 @@ fn review(resource: &str, object: &Value) -> Value {
     })
 }
 
-fn deployment() -> Value {
+pub(crate) fn deployment() -> Value {
     json!({"metadata": {"name": "web"}, "spec": {"template": {"spec": {"containers": []}}}})
 }
 
@@ -169,7 +199,7 @@ async fn a_review_that_is_not_ours_is_allowed_unchanged_and_counted() {
 async fn the_gate_denies_where_the_owner_cannot_be_read_and_wants_a_retry() {
     let server = Server::start().await;
     let owner = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "u", "controller": true}]);
-    let object = json!({"metadata": {"ownerReferences": owner}, "spec": {"replicas": 1, "template": {}}});
+    let object = json!({"metadata": {"name": "web", "ownerReferences": owner}, "spec": {"replicas": 1, "template": {}}});
     let (_, answer) = server.post("/gate", review("replicasets", &object).to_string().as_bytes()).await;
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(answer["response"]["allowed"], false);

@@ -5,7 +5,10 @@ use std::{future::Future, time::Duration};
 
 use async_nats::jetstream::{Context, stream::LastRawMessageErrorKind};
 use contract::{ChangeEvent, ChangeId, Digest, Phase, envelope, stream, subject};
-use ops::{chain, publish::publish};
+use ops::{
+    chain,
+    publish::{Kept, publish},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{error::Failure, live::Live, metrics::Metrics, verify::Pointer};
@@ -49,6 +52,12 @@ impl<'a> Subject<'a> {
             lane: None,
         })
     }
+
+    /// The change's id.
+    #[must_use]
+    pub fn change(&self) -> &'a ChangeId {
+        self.change
+    }
 }
 
 impl<'a> From<&'a Pointer> for Subject<'a> {
@@ -88,7 +97,9 @@ impl Events {
         };
         let subject = subject::event(&self.cluster, about.namespace, about.name, phase)?;
         match publish(&self.context, subject, &event).await {
-            Ok(_) => self.metrics.told(phase),
+            Ok(Kept::New) => self.metrics.told(phase),
+            // Another replica was faster.
+            Ok(Kept::Duplicate) => return Ok(()),
             Err(error) => {
                 self.metrics.event_failed();
                 return Err(error.into());

@@ -38,7 +38,6 @@ pub struct Metrics {
 
 impl Metrics {
     /// Makes and registers them.
-    #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         // A series is there before it counts anything.

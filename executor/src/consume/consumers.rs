@@ -14,7 +14,7 @@ use contract::{
 use futures::{StreamExt as _, TryStreamExt as _};
 use ops::{BoxError, streams};
 
-use super::board::Place;
+use super::place::Place;
 
 /// After this long without an acknowledgement a message is delivered again: longer than all the work on one.
 const ACK_WAIT: Duration = Duration::from_secs(30);

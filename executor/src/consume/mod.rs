@@ -4,6 +4,7 @@
 mod board;
 mod consumers;
 mod delivery;
+mod place;
 mod work;
 
 use std::{
@@ -25,8 +26,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::board::{Board, Pick, Place, Pulled};
 pub use self::work::Worker;
+use self::{
+    board::{Board, Pick, Pulled},
+    place::Place,
+};
 
 /// Messages in hand at a time, however many slots are free.
 const IN_HAND: usize = 16;

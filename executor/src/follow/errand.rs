@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{end, progress::Progress};
 use crate::{
     consume::Worker,
-    error::Remedy,
+    error::{Failure, Remedy},
     event::Subject,
     live::Live,
     slots::{Holder, Slots, Uid},
@@ -48,7 +48,10 @@ impl Errands {
         };
         let (Some(patch), Some(about)) = (patch, Subject::of(live)) else { return Ending::Lost };
         let events = &self.worker.events;
-        let told = events.tell(&about, phase, &message).await;
+        let told = match self.tell_release(&about).await {
+            Ok(()) => events.tell(&about, phase, &message).await,
+            Err(failure) => Err(failure),
+        };
         let generation = match self.worker.releaser.deployments.patch(live, patch).await {
             Ok(written) => written.generation,
             Err(failure) if matches!(failure.remedy(), Remedy::Gone | Remedy::ReadAgain) => {
@@ -69,6 +72,16 @@ impl Errands {
             events.tell_surely(&about, phase, &message, &self.stop).await;
         }
         Ending::Written(generation)
+    }
+
+    /// The release is told of before its end: whoever let the change through may still be at it, and what the webhook
+    /// opened at once, nobody tells of otherwise.
+    async fn tell_release(&self, about: &Subject<'_>) -> Result<(), Failure> {
+        let events = &self.worker.events;
+        if events.last(about, Phase::Released).await?.as_ref() == Some(about.change()) {
+            return Ok(());
+        }
+        events.tell(about, Phase::Released, "let through").await
     }
 
     /// A rollout left the watch, or another change took it over: says what became of it, and what is to follow.

@@ -149,6 +149,24 @@ impl Roadstead {
         .await
     }
 
+    /// Every event of a Deployment so far, in order.
+    pub(crate) async fn story(&self, name: &str) -> Vec<Phase> {
+        let stream = self.context.get_stream_no_info(contract::stream::EVENTS).await.unwrap();
+        let mut told = Vec::new();
+        for phase in Phase::ALL {
+            let subject = subject::event(CLUSTER, NAMESPACE, name, phase).unwrap();
+            let mut next = 1;
+            while let Ok(message) =
+                stream.raw_message_builder().sequence(next).next_by_subject(&subject).send().await
+            {
+                next = message.sequence + 1;
+                told.push((message.sequence, phase));
+            }
+        }
+        told.sort_unstable_by_key(|(sequence, _)| *sequence);
+        told.into_iter().map(|(_, phase)| phase).collect()
+    }
+
     /// Waits until every message of a lane is settled.
     pub(crate) async fn settled(&self, lane: Lane) {
         let queue = contract::stream::consumer(CLUSTER, lane, subject::shard(NAMESPACE));

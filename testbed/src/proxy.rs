@@ -49,6 +49,8 @@ struct Rule {
     matches: Matcher,
     point: Point,
     held: watch::Sender<usize>,
+    /// Requests that are held now.
+    waiting: watch::Sender<usize>,
     released: watch::Sender<bool>,
 }
 
@@ -100,8 +102,9 @@ impl Proxy {
     }
 
     fn hold(&self, point: Point, matches: Matcher) -> Hold {
-        let (held, released) = (watch::Sender::new(0), watch::Sender::new(false));
-        let rule = Arc::new(Rule { matches, point, held, released });
+        let (held, waiting, released) =
+            (watch::Sender::new(0), watch::Sender::new(0), watch::Sender::new(false));
+        let rule = Arc::new(Rule { matches, point, held, waiting, released });
         lock(&self.shared.rules).push(Arc::clone(&rule));
         Hold { rule, shared: Arc::clone(&self.shared) }
     }
@@ -122,6 +125,17 @@ impl Hold {
         let mut held = self.rule.held.subscribe();
         let waited = tokio::time::timeout(PATIENCE, held.wait_for(|count| *count > 0)).await;
         let waited = waited.with_context(|| format!("the proxy held no request within {PATIENCE:?}"))?;
+        waited.map(drop).context("the proxy is gone")
+    }
+
+    /// Waits until nothing is held any more, because the clients that sent it are gone.
+    ///
+    /// # Errors
+    /// When it does not come to that in time.
+    pub async fn abandoned(&self) -> anyhow::Result<()> {
+        let mut waiting = self.rule.waiting.subscribe();
+        let waited = tokio::time::timeout(PATIENCE, waiting.wait_for(|count| *count == 0)).await;
+        let waited = waited.with_context(|| format!("requests are still held after {PATIENCE:?}"))?;
         waited.map(drop).context("the proxy is gone")
     }
 
@@ -172,9 +186,20 @@ impl Shared {
         };
         if let Some(rule) = rule {
             let mut released = rule.released.subscribe();
+            rule.waiting.send_modify(|count| *count += 1);
             rule.held.send_modify(|count| *count += 1);
+            let _waits = Waits(&rule);
             let _ = released.wait_for(|released| *released).await;
         }
+    }
+}
+
+/// A request that is held; dropped also when its client is gone.
+struct Waits<'a>(&'a Rule);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.send_modify(|count| *count -= 1);
     }
 }
 

@@ -63,6 +63,7 @@ async fn an_executor_killed_before_the_release_lets_the_change_wait_for_the_next
             t.apply(&deployment("web").image(V2)).await?.ok()?;
             hold.held().await?;
             t.executor.kill()?;
+            hold.abandoned().await?;
             drop(hold);
             ensure!(t.held("web").await?.image() == V2);
             t.executor.start().await?;

@@ -3,6 +3,8 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::{Result, bail, ensure};
+use contract::Key;
+use k8s_openapi::api::apps::v1::ReplicaSet;
 use testbed::{DeploymentView as _, Output, Stack, deployment};
 
 use crate::{V1, V2, queue};
@@ -33,8 +35,15 @@ async fn waits(t: &Stack, helm: impl Future<Output = Result<Output>>) -> Result<
     }
     t.executor.thaw()?;
     helm.await?.ok()?;
+    // Helm looks at the new ReplicaSet; the Deployment's own status may follow a moment later.
     let web = t.deployment("web").await?;
-    ensure!(web.rolled_out(), "Helm was done before the rollout: {}", web.summary());
+    let is_new = |set: &ReplicaSet| {
+        set.metadata.annotations.as_ref().and_then(|all| all.get(Key::Change.name()).map(String::as_str))
+            == web.change()
+    };
+    let sets = t.replica_sets("web").await?;
+    let new = sets.iter().find(|set| is_new(set)).and_then(|set| set.status.as_ref()?.ready_replicas);
+    ensure!(new == Some(2), "Helm was done before the rollout: {new:?} pods are ready, {}", web.summary());
     t.succeeded("web").await?;
     t.executor.freeze()
 }

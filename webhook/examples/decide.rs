@@ -1,7 +1,7 @@
-//! The decision alone, over recorded reviews: parse, decide, encode. `decide update 1000` does the work, for an
+//! The decision alone, over example reviews: parse, decide, encode. `decide update 1000` does the work, for an
 //! instruction counter to look at; `decide allocations` says how many allocations one review takes.
 
-#![allow(clippy::unwrap_used, reason = "a recorded review that cannot be decided is to stop the measurement")]
+#![allow(clippy::unwrap_used, reason = "a review that cannot be decided is to stop the measurement")]
 
 use std::{alloc::System, hint::black_box};
 

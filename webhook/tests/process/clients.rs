@@ -53,7 +53,7 @@ async fn only_a_client_of_the_right_authority_is_answered() {
 
 #[tokio::test]
 async fn reviews_in_flight_when_it_stops_are_answered() {
-    let server = Server::start_with(Limits::default()).await;
+    let mut server = Server::start_with(Limits::default()).await;
     let body = review("deployments", &deployment()).to_string();
     let length = body.len();
     let head =
@@ -69,10 +69,14 @@ async fn reviews_in_flight_when_it_stops_are_answered() {
         streams.push(stream);
     }
     server.stop.cancel();
+    let ended = tokio::time::timeout(Duration::from_millis(200), &mut server.serving).await;
+    assert!(ended.is_err(), "it ends without those that it has begun");
     for mut stream in streams {
         stream.write_all(body.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
         assert!(answer.starts_with(b"HTTP/1.1 200 OK"), "{}", String::from_utf8_lossy(&answer));
     }
+    let ended = tokio::time::timeout(Duration::from_secs(10), &mut server.serving).await;
+    ended.expect("it ends when they are answered").unwrap().unwrap();
 }

@@ -28,6 +28,7 @@ pub(crate) struct Server {
     pub(crate) files: Files,
     registry: Registry,
     pub(crate) stop: CancellationToken,
+    pub(crate) serving: tokio::task::JoinHandle<Result<(), ops::BoxError>>,
     _folder: tempfile::TempDir,
 }
 
@@ -70,9 +71,10 @@ impl Server {
         let panicking = axum::routing::post(async || {
             assert!(std::hint::black_box(false), "as the test wants");
         });
-        tokio::spawn(listener.serve(tls, router(reviews).route("/panic", panicking), stop.clone()));
+        let serving =
+            tokio::spawn(listener.serve(tls, router(reviews).route("/panic", panicking), stop.clone()));
         tokio::spawn(certificates.keep_fresh(std::time::Duration::from_millis(10), stop.clone()));
-        Self { address, files, registry, stop, _folder: folder }
+        Self { address, files, registry, stop, serving, _folder: folder }
     }
 
     /// A connection that trusts the authority in the folder.

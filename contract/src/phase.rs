@@ -17,7 +17,7 @@ pub enum Phase {
     Succeeded,
     /// Its rollout did not reach its end in time.
     Failed,
-    /// A newer change of the same Deployment took its place before it was let through.
+    /// A newer change of the same Deployment took its place while it waited or rolled out.
     Superseded,
     /// The Deployment went back to what runs before the change was let through, or is gone.
     Cancelled,

@@ -1,7 +1,5 @@
 //! The metrics reference says what the code registers, in the same words.
 
-#![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect is to stop there")]
-
 use executor::metrics::Metrics;
 use ops::admin;
 

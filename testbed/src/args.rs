@@ -40,6 +40,7 @@ enum Command {
     /// Measure; prints lines `figure <name> <value> <unit>`
     Bench {
         /// What to measure
+        #[command(subcommand)]
         what: testbed::bench::Bench,
     },
 }

@@ -1,15 +1,29 @@
 //! Measurements on the testbed. Each ends with lines `figure <name> <value> <unit>` that a script can read.
 
 mod release;
+mod storm;
 mod webhook;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 
 /// What can be measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Debug, clap::Subcommand)]
 pub enum Bench {
     /// Time from the answer to an apply until the new ReplicaSet exists
     Release,
+    /// What an urgent change takes while many Deployments change at once, with and without Roadstead
+    Storm {
+        /// Deployments that change at once [default: 200, then 1000]
+        #[arg(long)]
+        size: Option<usize>,
+        /// Folder of the plots
+        #[arg(long, default_value = "docs/images")]
+        plots: PathBuf,
+    },
+    /// Admissions that fail while the webhooks are restarted one after the other
+    Restarts,
     /// What a review costs the webhook, next to a bare echo
     Webhook,
 }
@@ -19,6 +33,8 @@ impl Bench {
     pub async fn run(self) -> Result<()> {
         match self {
             Self::Release => release::run().await,
+            Self::Storm { size, plots } => storm::run(size, &plots).await,
+            Self::Restarts => restarts::run().await,
             // A runtime of its own: one thread that sends, waits and reads disturbs the server least.
             Self::Webhook => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

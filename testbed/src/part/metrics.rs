@@ -19,13 +19,22 @@ impl Part {
     /// # Errors
     /// As [`Part::metrics`].
     pub async fn metric(&self, name: &str) -> anyhow::Result<f64> {
-        Ok(sum(&self.metrics().await?, name))
+        self.metric_where(name, &[]).await
+    }
+
+    /// A metric, summed over the samples that have each of these labels, written `name="value"`.
+    ///
+    /// # Errors
+    /// As [`Part::metrics`].
+    pub async fn metric_where(&self, name: &str, labels: &[&str]) -> anyhow::Result<f64> {
+        Ok(sum(&self.metrics().await?, name, labels))
     }
 }
 
 /// Sum of a metric's samples in the text format.
-fn sum(page: &str, name: &str) -> f64 {
-    let samples = page.lines().filter_map(|line| {
+fn sum(page: &str, name: &str, labels: &[&str]) -> f64 {
+    let selected = page.lines().filter(|line| labels.iter().all(|label| line.contains(label)));
+    let samples = selected.filter_map(|line| {
         let rest = line.strip_prefix(name)?;
         let value = match rest.strip_prefix('{') {
             Some(labelled) => labelled.rsplit_once("} ")?.1,
@@ -44,8 +53,9 @@ mod tests {
     fn a_metric_is_summed_over_its_labels_and_not_mixed_up_with_longer_names() {
         let page =
             "# TYPE held counter\nheld_total{lane=\"a\"} 2\nheld_total{lane=\"b} \"} 3\nheld_total_more 9\n";
-        assert!((sum(page, "held_total") - 5.0).abs() < f64::EPSILON);
-        assert!((sum(page, "held_total_more") - 9.0).abs() < f64::EPSILON);
-        assert!(sum(page, "absent").abs() < f64::EPSILON);
+        assert!((sum(page, "held_total", &[]) - 5.0).abs() < f64::EPSILON);
+        assert!((sum(page, "held_total", &[r#"lane="a""#]) - 2.0).abs() < f64::EPSILON);
+        assert!((sum(page, "held_total_more", &[]) - 9.0).abs() < f64::EPSILON);
+        assert!(sum(page, "absent", &[]).abs() < f64::EPSILON);
     }
 }

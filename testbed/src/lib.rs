@@ -2,6 +2,7 @@
 //! one line ([`Stack::options`]), shares the control plane with the other tests of its process and leaves
 //! no process behind, whatever ends it.
 
+pub mod balancer;
 pub mod bench;
 pub mod control_plane;
 pub mod demo;
@@ -23,6 +24,7 @@ pub mod tools;
 mod unique;
 pub mod view;
 
+pub use balancer::Balancer;
 pub use control_plane::{ControlPlane, ControlPlaneOptions};
 pub use eventually::{PATIENCE, eventually};
 pub use fixtures::{DeploymentFixture, deployment};

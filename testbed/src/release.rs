@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 
+use crate::balancer::{self, Balancer, Replica};
 use crate::endpoint::Endpoint;
 use crate::folder::binaries_folder;
 use crate::kubeconfig::{self, Server, User};
@@ -18,6 +19,9 @@ use crate::part::Part;
 use crate::ports::free_port;
 use crate::process::{Lifetime, Spec};
 
+/// How long a webhook behind the balancer goes on after it was told to stop: longer than the balancer needs to hear
+/// of it, as in a cluster.
+const SHUTDOWN_DELAY: &str = "1s";
 const YEAR: std::time::Duration = std::time::Duration::from_hours(24 * 365);
 
 /// An installed chart: the names that follow from its release, and its webhook's address and certificate.
@@ -90,16 +94,45 @@ impl Release {
     /// # Errors
     /// When the objects of the chart are not there.
     pub async fn webhook(&self, seat: &Seat<'_>) -> anyhow::Result<Part> {
+        // The API server calls it directly: nobody has to hear first that it stops.
+        self.webhook_process("webhook", self.webhook_port, "0s", seat).await
+    }
+
+    /// Several webhooks, and the balancer that the API server calls in their place.
+    ///
+    /// # Errors
+    /// As [`Release::webhook`], and when the webhook's port is taken.
+    pub async fn webhooks(&self, count: usize, seat: &Seat<'_>) -> anyhow::Result<(Vec<Part>, Balancer)> {
+        let mut parts = Vec::new();
+        let mut replicas = Vec::new();
+        for number in 1..=count {
+            let name = if number == 1 { "webhook".to_owned() } else { format!("webhook-{number}") };
+            let port = free_port()?;
+            let process = self.webhook_process(&name, port, SHUTDOWN_DELAY, seat).await?;
+            let readiness = process.readiness().context("a webhook has an admin address")?.clone();
+            replicas.push(Replica { address: (std::net::Ipv4Addr::LOCALHOST, port).into(), readiness });
+            parts.push(process);
+        }
+        let balancer = Balancer::start(self.webhook_port, replicas, balancer::PERIOD).await?;
+        Ok((parts, balancer))
+    }
+
+    async fn webhook_process(
+        &self,
+        name: &str,
+        port: u16,
+        shutdown_delay: &str,
+        seat: &Seat<'_>,
+    ) -> anyhow::Result<Part> {
         let mut env = self.workload("webhook", seat).await?;
         let certificate = self.certificate();
         env.extend([
-            ("ROADSTEAD_LISTEN".to_owned(), format!("127.0.0.1:{}", self.webhook_port)),
-            // Endpoints here are followed at once.
-            ("ROADSTEAD_SHUTDOWN_DELAY".to_owned(), "0s".to_owned()),
+            ("ROADSTEAD_LISTEN".to_owned(), format!("127.0.0.1:{port}")),
+            ("ROADSTEAD_SHUTDOWN_DELAY".to_owned(), shutdown_delay.to_owned()),
             ("ROADSTEAD_TLS_CERT".to_owned(), certificate.cert().display().to_string()),
             ("ROADSTEAD_TLS_KEY".to_owned(), certificate.key().display().to_string()),
         ]);
-        self.part("webhook", "webhook", env, seat)
+        self.part(name, "webhook", env, seat)
     }
 
     /// An executor as a process of its own, under its ServiceAccount's token; `name` tells several apart.

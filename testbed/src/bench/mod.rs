@@ -1,6 +1,7 @@
 //! Measurements on the testbed. Each ends with lines `figure <name> <value> <unit>` that a script can read.
 
 mod release;
+pub mod restarts;
 mod storm;
 mod webhook;
 

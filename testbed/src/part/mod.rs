@@ -55,6 +55,12 @@ impl Part {
         self.endpoint.as_ref().map(|endpoint| endpoint.url.as_str())
     }
 
+    /// Where it says whether it is ready, where it has such an address.
+    #[must_use]
+    pub fn readiness(&self) -> Option<&Endpoint> {
+        self.endpoint.as_ref()
+    }
+
     /// Starts it unless it runs, and does not wait.
     ///
     /// # Errors

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 pub use options::Options;
 
+use crate::balancer::Balancer;
 use crate::control_plane::ControlPlane;
 use crate::nats::Nats;
 use crate::part::Part;
@@ -35,8 +37,10 @@ pub struct Stack {
     pub fullname: String,
     /// Name of the cluster in NATS subjects.
     pub cluster: String,
-    /// The webhook.
+    /// The first webhook.
     pub webhook: Part,
+    /// The other webhooks.
+    pub more_webhooks: Vec<Part>,
     /// The first executor.
     pub executor: Part,
     /// The other executors.
@@ -48,6 +52,7 @@ pub struct Stack {
     /// Logs, kubeconfigs and what was applied.
     pub folder: PathBuf,
     proxy: Proxy,
+    balancer: Option<Balancer>,
     tools: Commands,
 }
 
@@ -79,10 +84,24 @@ impl Stack {
         Options::new()
     }
 
-    /// The proxy between executors and API server (with [`Options::executor_through_proxy`]).
+    /// The proxy before the API server (with [`Options::executor_through_proxy`] and
+    /// [`Options::webhook_through_proxy`]).
     #[must_use]
     pub fn proxy(&self) -> &Proxy {
         &self.proxy
+    }
+
+    /// The balancer before the webhooks, where there are several.
+    ///
+    /// # Errors
+    /// When there is only one ([`Options::webhooks`]).
+    pub fn balancer(&self) -> anyhow::Result<&Balancer> {
+        self.balancer.as_ref().context("one webhook has no balancer: ask for `.webhooks(2)`")
+    }
+
+    /// All webhooks.
+    pub fn webhooks(&self) -> impl Iterator<Item = &Part> {
+        std::iter::once(&self.webhook).chain(&self.more_webhooks)
     }
 
     /// Says that the test succeeded, and takes everything down.
@@ -96,7 +115,8 @@ impl Stack {
             let args = ["delete", "--wait=false", "--ignore-not-found", "-f", &file];
             self.objects.kubectl.run(&args, None).await?.ok()?;
         }
-        for part in self.more_executors.iter().chain([&self.executor, &self.webhook, &self.nats.part]) {
+        let executors = self.more_executors.iter().chain([&self.executor]);
+        for part in executors.chain(self.webhooks()).chain([&self.nats.part]) {
             if part.is_running() {
                 part.kill()?;
             }

@@ -7,6 +7,7 @@ use super::Stack;
 /// A Roadstead for one test, on paper.
 #[derive(Clone, Debug)]
 pub struct Options {
+    pub(super) webhooks: usize,
     pub(super) executors: usize,
     pub(super) namespaces: usize,
     pub(super) left_out: LeftOut,
@@ -15,7 +16,7 @@ pub struct Options {
     pub(super) webhook_env: Vec<(String, String)>,
     pub(super) executor_env: Vec<(String, String)>,
     pub(super) values: Vec<(String, Value)>,
-    pub(super) through_proxy: bool,
+    pub(super) through_proxy: ThroughProxy,
     pub(super) control_plane: Share,
 }
 
@@ -25,6 +26,13 @@ pub(super) struct LeftOut {
     pub(super) webhook: bool,
     pub(super) executor: bool,
     pub(super) nats: bool,
+}
+
+/// Who reaches the API server through the proxy.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ThroughProxy {
+    pub(super) webhook: bool,
+    pub(super) executor: bool,
 }
 
 /// Whose control plane it is.
@@ -37,6 +45,7 @@ pub(super) enum Share {
 impl Options {
     pub(super) fn new() -> Self {
         Self {
+            webhooks: 1,
             executors: 1,
             namespaces: 1,
             left_out: LeftOut::default(),
@@ -45,7 +54,7 @@ impl Options {
             webhook_env: vec![],
             executor_env: vec![],
             values: vec![],
-            through_proxy: false,
+            through_proxy: ThroughProxy::default(),
             control_plane: Share::WithOtherTests,
         }
     }
@@ -54,6 +63,12 @@ impl Options {
     #[must_use]
     pub fn slots(self, slots: u32) -> Self {
         self.value("slots", slots)
+    }
+
+    /// How many webhooks; more than one stand behind a balancer, `t.balancer()`.
+    #[must_use]
+    pub fn webhooks(self, webhooks: usize) -> Self {
+        Self { webhooks, ..self }
     }
 
     /// How many executors.
@@ -125,8 +140,16 @@ impl Options {
 
     /// The executors reach the API server through `t.proxy()`.
     #[must_use]
-    pub fn executor_through_proxy(self) -> Self {
-        Self { through_proxy: true, ..self }
+    pub fn executor_through_proxy(mut self) -> Self {
+        self.through_proxy.executor = true;
+        self
+    }
+
+    /// The webhooks reach the API server through `t.proxy()`.
+    #[must_use]
+    pub fn webhook_through_proxy(mut self) -> Self {
+        self.through_proxy.webhook = true;
+        self
     }
 
     /// A control plane for this test alone, which may then stop parts of it.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::options::{Options, Share, set};
 use super::{Commands, Objects, Stack};
+use crate::balancer::Balancer;
 use crate::control_plane::{ControlPlane, ControlPlaneOptions};
 use crate::folder::binaries_folder;
 use crate::kubeconfig::{self, User};
@@ -46,7 +47,8 @@ async fn start_on(options: &Options, id: &str, control_plane: Arc<ControlPlane>)
     let tools = Commands::new(&control_plane, &folder, &namespaces[0], nats.url())?;
     let objects = install(options, id, &release, &tools, &namespaces, nats.url(), &control_plane).await?;
     let proxy = Proxy::start(control_plane.server()).await?;
-    let (webhook, mut executors) = workloads(options, &release, &client, &control_plane, &proxy).await?;
+    let Workloads { webhook, more_webhooks, balancer, mut executors } =
+        workloads(options, &release, &client, &control_plane, &proxy).await?;
     let executor = executors.pop().context("a test has at least one executor, if not started")?;
     let stack = Stack {
         client,
@@ -56,12 +58,14 @@ async fn start_on(options: &Options, id: &str, control_plane: Arc<ControlPlane>)
         fullname: release.fullname(),
         cluster: id.to_owned(),
         webhook,
+        more_webhooks,
         executor,
         more_executors: executors,
         nats,
         control_plane,
         folder,
         proxy,
+        balancer,
         tools,
         objects,
     };
@@ -131,25 +135,42 @@ fn namespace_objects(namespace: &str, options: &Options) -> [Value; 2] {
     ]
 }
 
+/// The processes of a Roadstead, not started yet; the executors' first is the last.
+struct Workloads {
+    webhook: Part,
+    more_webhooks: Vec<Part>,
+    balancer: Option<Balancer>,
+    executors: Vec<Part>,
+}
+
 async fn workloads(
     options: &Options,
     release: &Release,
     client: &kube::Client,
     control_plane: &ControlPlane,
     proxy: &Proxy,
-) -> anyhow::Result<(Part, Vec<Part>)> {
-    let server = control_plane.server();
-    let seat = Seat { client: client.clone(), server, env: &options.webhook_env, lifetime: Lifetime::Ours };
-    let webhook = release.webhook(&seat).await?;
-    let through_proxy = proxy.server();
-    let server = if options.through_proxy { &through_proxy } else { server };
-    let seat = Seat { server, env: &options.executor_env, ..seat };
+) -> anyhow::Result<Workloads> {
+    let (direct, through_proxy) = (control_plane.server(), proxy.server());
+    let server = |through: bool| if through { &through_proxy } else { direct };
+    let seat = Seat {
+        client: client.clone(),
+        server: server(options.through_proxy.webhook),
+        env: &options.webhook_env,
+        lifetime: Lifetime::Ours,
+    };
+    let (webhook, more_webhooks, balancer) = if options.webhooks > 1 {
+        let (mut webhooks, balancer) = release.webhooks(options.webhooks, &seat).await?;
+        (webhooks.remove(0), webhooks, Some(balancer))
+    } else {
+        (release.webhook(&seat).await?, Vec::new(), None)
+    };
+    let seat = Seat { server: server(options.through_proxy.executor), env: &options.executor_env, ..seat };
     let mut executors = Vec::new();
     for number in (1..=options.executors.max(1)).rev() {
         let name = if number == 1 { "executor".to_owned() } else { format!("executor-{number}") };
         executors.push(release.executor(&name, &seat).await?);
     }
-    Ok((webhook, executors))
+    Ok(Workloads { webhook, more_webhooks, balancer, executors })
 }
 
 impl Commands {
@@ -199,7 +220,7 @@ impl Stack {
             parts.push(&self.nats.part);
         }
         if !left_out.webhook {
-            parts.push(&self.webhook);
+            parts.extend(self.webhooks());
         }
         if !left_out.executor {
             parts.extend([&self.executor].into_iter().chain(&self.more_executors));

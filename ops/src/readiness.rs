@@ -32,10 +32,16 @@ impl Readiness {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the process was told to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
     /// Ready, or why not.
     pub fn check(&self) -> Result<(), String> {
         let waiting = self.parts();
-        if self.stopping.load(Ordering::Relaxed) {
+        if self.is_stopping() {
             Err("stopping".into())
         } else if waiting.is_empty() {
             Ok(())
@@ -71,7 +77,9 @@ mod tests {
         assert_eq!(readiness.check(), Err("waiting for: the listener".into()));
         drop(listener);
         assert_eq!(readiness.check(), Ok(()));
+        assert!(!readiness.is_stopping());
         readiness.stop();
+        assert!(readiness.is_stopping());
         assert_eq!(readiness.check(), Err("stopping".into()));
     }
 }

@@ -57,7 +57,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         metrics: metrics.clone(),
         limits: Limits::default(),
     };
-    let listener = Listener::bind(args.listen, metrics).await?;
+    let listener = Listener::bind(args.listen, metrics).await?.leaving_with(readiness.clone());
     tasks.spawn("listener", listener.serve(tls, router(reviews), stop));
     drop(listening);
     tracing::info!(address = %args.listen, "answering reviews");

@@ -15,6 +15,7 @@ mod namespaces;
 mod pauses;
 mod queue;
 mod quiet;
+mod restarts;
 mod reverts;
 mod scaling;
 

@@ -5,7 +5,7 @@ use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::A
 
 use axum::{
     Router,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use futures::FutureExt as _;
@@ -15,7 +15,7 @@ use hyper_util::{
     server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
-use ops::BoxError;
+use ops::{BoxError, readiness::Readiness};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -42,13 +42,22 @@ pub struct Listener {
     tcp: TcpListener,
     metrics: Metrics,
     limits: Limits,
+    readiness: Readiness,
 }
 
 impl Listener {
     /// Takes the address.
     pub async fn bind(address: SocketAddr, metrics: Metrics) -> Result<Self, BindError> {
         let tcp = TcpListener::bind(address).await.map_err(|source| BindError { address, source })?;
-        Ok(Self { tcp, metrics, limits: Limits::default() })
+        Ok(Self { tcp, metrics, limits: Limits::default(), readiness: Readiness::default() })
+    }
+
+    /// The same, which sends its clients elsewhere as soon as the process is told to stop: each answer then closes
+    /// its connection. Those that are idle at the end are closed while a client may be about to use them, and the API
+    /// server does not send a review a second time.
+    #[must_use]
+    pub fn leaving_with(self, readiness: Readiness) -> Self {
+        Self { readiness, ..self }
     }
 
     /// The same with other limits.
@@ -69,8 +78,13 @@ impl Listener {
         router: Router,
         stop: CancellationToken,
     ) -> Result<(), BoxError> {
-        let server =
-            Server { acceptor: TlsAcceptor::from(tls), router, limits: self.limits, metrics: self.metrics };
+        let server = Server {
+            acceptor: TlsAcceptor::from(tls),
+            router,
+            limits: self.limits,
+            metrics: self.metrics,
+            readiness: self.readiness,
+        };
         let seats = Seats::new(self.limits.connections);
         let graceful = Arc::new(GracefulShutdown::new());
         loop {
@@ -117,6 +131,7 @@ struct Server {
     router: Router,
     limits: Limits,
     metrics: Metrics,
+    readiness: Readiness,
 }
 
 impl Server {
@@ -134,10 +149,14 @@ impl Server {
                 let (mut router, metrics) = (self.router.clone(), &self.metrics);
                 async move {
                     let answer = AssertUnwindSafe(router.call(request)).catch_unwind().await;
-                    Ok::<_, Infallible>(answer.map_or_else(
+                    let mut answer = answer.map_or_else(
                         |_| panicked(metrics),
                         |answer| answer.unwrap_or_else(|never| match never {}),
-                    ))
+                    );
+                    if self.readiness.is_stopping() {
+                        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                    }
+                    Ok::<_, Infallible>(answer)
                 }
             },
         ));

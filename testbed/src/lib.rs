@@ -4,6 +4,7 @@
 
 pub mod balancer;
 pub mod bench;
+pub mod chaos;
 pub mod control_plane;
 pub mod demo;
 pub mod endpoint;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{ControlPlaneOptions, Identities};
+use super::{Audit, ControlPlaneOptions, Identities};
 use crate::endpoint::Endpoint;
 use crate::kubeconfig::Server;
 use crate::ports::free_port;
@@ -28,8 +28,15 @@ const CONTROLLERS: [&str; 13] = [
 ];
 
 /// Every request with who sent it, for tests that count them.
-const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\n\
+const REQUESTS: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\n\
                             omitStages: [RequestReceived, ResponseStarted]\nrules: [{level: Metadata}]\n";
+
+/// Every write of a Deployment with its answer, by whose resourceVersion it is found in etcd's history.
+const WRITES: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\n\
+                      omitStages: [RequestReceived, ResponseStarted]\nomitManagedFields: true\nrules:\n\
+                      - level: RequestResponse\n\x20 verbs: [create, update, patch, delete]\n\x20 resources:\n\
+                      \x20 - {group: apps, resources: [deployments, deployments/scale]}\n\
+                      - level: None\n";
 
 /// Ports, users and files of a control plane that is about to start.
 pub(super) struct Commands<'a> {
@@ -49,7 +56,8 @@ impl<'a> Commands<'a> {
         let (etcd_port, api_port) = (free_port()?, free_port()?);
         let this = Self { identities, options, tools, ca_pem, etcd_port, api_port };
         this.identities.write_kubeconfigs(&options.folder, &this.server())?;
-        std::fs::write(this.file("audit-policy.yaml"), AUDIT_POLICY)?;
+        let policy = if options.audit == Audit::Writes { WRITES } else { REQUESTS };
+        std::fs::write(this.file("audit-policy.yaml"), policy)?;
         Ok(this)
     }
 
@@ -91,9 +99,14 @@ impl<'a> Commands<'a> {
             "--allow-privileged=true".to_owned(),
             "--v=1".to_owned(),
         ];
-        if self.options.audit_log {
+        if self.options.audit != Audit::Nothing {
             args.push(format!("--audit-policy-file={}", self.path("audit-policy.yaml")));
             args.push(format!("--audit-log-path={}", self.path(super::AUDIT_LOG)));
+            // One file, however much it is.
+            args.push("--audit-log-maxsize=0".to_owned());
+        }
+        if self.options.audit == Audit::Writes {
+            args.push("--storage-media-type=application/json".to_owned());
         }
         (self.spec("kube-apiserver", args), Endpoint::https(self.api_port, &self.ca_pem, "/readyz"))
     }

@@ -22,6 +22,19 @@ pub use identities::{ADMIN, DEVELOPER, Identities};
 
 const AUDIT_LOG: &str = "audit.log";
 
+/// What the API server writes down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Audit {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Every request: who asked for what, and what the answer's status was.
+    Requests,
+    /// Every write of a Deployment with its answer. Besides, objects are stored as JSON, so that etcd's own watch
+    /// tells every version of every object.
+    Writes,
+}
+
 /// How a control plane is started.
 #[derive(Clone, Debug)]
 pub struct ControlPlaneOptions {
@@ -31,8 +44,8 @@ pub struct ControlPlaneOptions {
     pub lifetime: Lifetime,
     /// kube-controller-manager keeps its default limit of 20 queries a second, burst 30, as in a real cluster.
     pub default_limits: bool,
-    /// The API server writes every request to `audit.log`.
-    pub audit_log: bool,
+    /// What the API server writes to `audit.log`.
+    pub audit: Audit,
     /// How many fake nodes there are.
     pub nodes: usize,
 }
@@ -62,7 +75,7 @@ impl ControlPlaneOptions {
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
-        Self { folder, lifetime: Lifetime::Ours, default_limits: false, audit_log: false, nodes: 2 }
+        Self { folder, lifetime: Lifetime::Ours, default_limits: false, audit: Audit::Nothing, nodes: 2 }
     }
 }
 
@@ -192,8 +205,14 @@ impl ControlPlane {
     /// (<https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/>); none without the audit log.
     #[must_use]
     pub fn audit(&self) -> Vec<serde_json::Value> {
-        let log = std::fs::read_to_string(self.folder.join(AUDIT_LOG)).unwrap_or_default();
+        let log = std::fs::read_to_string(self.audit_path()).unwrap_or_default();
         log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Where the audit log is.
+    #[must_use]
+    pub fn audit_path(&self) -> PathBuf {
+        self.folder.join(AUDIT_LOG)
     }
 
     /// Keeps the files of this run, because something failed in it.

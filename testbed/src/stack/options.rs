@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Stack;
+use crate::control_plane::Audit;
 
 /// A Roadstead for one test, on paper.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ pub(super) struct ThroughProxy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Share {
     WithOtherTests,
-    Own { default_limits: bool, audit_log: bool },
+    Own { default_limits: bool, audit: Audit },
 }
 
 impl Options {
@@ -167,15 +168,21 @@ impl Options {
     /// A control plane for this test alone that writes down every request: `t.control_plane.audit()`.
     #[must_use]
     pub fn audit_log(self) -> Self {
-        self.own(|_, audit_log| *audit_log = true)
+        self.own(|_, audit| *audit = Audit::Requests)
     }
 
-    fn own(mut self, set: impl FnOnce(&mut bool, &mut bool)) -> Self {
+    /// A control plane for this test alone that writes down every write: [`Audit::Writes`].
+    #[must_use]
+    pub fn recorded(self) -> Self {
+        self.own(|_, audit| *audit = Audit::Writes)
+    }
+
+    fn own(mut self, set: impl FnOnce(&mut bool, &mut Audit)) -> Self {
         if self.control_plane == Share::WithOtherTests {
-            self.control_plane = Share::Own { default_limits: false, audit_log: false };
+            self.control_plane = Share::Own { default_limits: false, audit: Audit::Nothing };
         }
-        if let Share::Own { default_limits, audit_log } = &mut self.control_plane {
-            set(default_limits, audit_log);
+        if let Share::Own { default_limits, audit } = &mut self.control_plane {
+            set(default_limits, audit);
         }
         self
     }

@@ -26,8 +26,8 @@ pub(super) async fn start(options: Options) -> anyhow::Result<Stack> {
     let id = short_name()?;
     let control_plane = match options.control_plane {
         Share::WithOtherTests => ControlPlane::shared().await?,
-        Share::Own { default_limits, audit_log } => {
-            let own = |options| ControlPlaneOptions { default_limits, audit_log, ..options };
+        Share::Own { default_limits, audit } => {
+            let own = |options| ControlPlaneOptions { default_limits, audit, ..options };
             ControlPlane::own(&format!("cluster-{id}"), own).await?
         }
     };

@@ -22,7 +22,9 @@ impl Canonical {
     pub fn of_json(template: &str) -> Result<Self, serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_str(template);
         // The canonical text of compact JSON is longer by a comma for each object and array.
-        let canonical = Self::of(&mut deserializer, template.len() + template.len() / 8)?;
+        let capacity = template.len() + template.len() / 8;
+        // What the text lends has no escape in it, so that there is none to be written either.
+        let canonical = Self::of(&mut deserializer, capacity, true)?;
         deserializer.end()?;
         Ok(canonical)
     }
@@ -32,7 +34,7 @@ impl Canonical {
     /// # Errors
     /// None for a value that came from JSON text.
     pub fn of_value(template: &serde_json::Value) -> Result<Self, serde_json::Error> {
-        Self::of(template, 4096)
+        Self::of(template, 4096, false)
     }
 
     /// The template's digest.
@@ -41,8 +43,12 @@ impl Canonical {
         Digest::of_bytes(&self.0)
     }
 
-    fn of<'de, D: Deserializer<'de>>(template: D, capacity: usize) -> Result<Self, D::Error> {
-        let mut writer = Writer { out: Vec::with_capacity(capacity), ..Writer::default() };
+    fn of<'de, D: Deserializer<'de>>(
+        template: D,
+        capacity: usize,
+        lends_plain: bool,
+    ) -> Result<Self, D::Error> {
+        let mut writer = Writer { out: Vec::with_capacity(capacity), lends_plain, ..Writer::default() };
         Tree { writer: &mut writer, place: Place::Template }.deserialize(template)?;
         Ok(Self(writer.out))
     }
@@ -76,6 +82,8 @@ struct Writer<'de> {
     members: Vec<Member<'de>>,
     /// The members of one object while they are put in order.
     unordered: Vec<u8>,
+    /// Whether a borrowed text needs no escape.
+    lends_plain: bool,
 }
 
 /// A member that is written: its key and where it stands in the output; left out: nowhere.
@@ -99,6 +107,17 @@ impl Writer<'_> {
             self.out.extend_from_slice(text.as_bytes());
         }
         self.out.push(b'"');
+    }
+
+    /// The same of a borrowed text.
+    fn borrowed(&mut self, text: &str) {
+        if self.lends_plain {
+            self.out.push(b'"');
+            self.out.extend_from_slice(text.as_bytes());
+            self.out.push(b'"');
+        } else {
+            self.text(text);
+        }
     }
 
     fn display(&mut self, scalar: impl fmt::Display) {
@@ -183,6 +202,11 @@ impl<'de> Visitor<'de> for Tree<'_, 'de> {
         Ok(true)
     }
 
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<bool, E> {
+        self.writer.borrowed(value);
+        Ok(true)
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
         let writer = self.writer;
         writer.out.push(b'[');
@@ -199,7 +223,10 @@ impl<'de> Visitor<'de> for Tree<'_, 'de> {
         let (first, begin) = (writer.members.len(), writer.out.len());
         while let Some(MemberKey(key)) = map.next_key()? {
             let start = writer.out.len();
-            writer.text(&key);
+            match key {
+                Cow::Borrowed(key) => writer.borrowed(key),
+                Cow::Owned(ref key) => writer.text(key),
+            }
             writer.out.push(b':');
             let is_there = map.next_value_seed(Tree { writer, place: place.of_member(&key) })?;
             if !is_there || (place == Place::Labels && key == POD_TEMPLATE_HASH) {

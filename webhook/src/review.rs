@@ -3,10 +3,10 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_path_to_error::Track;
 
-use crate::object::Object;
+use crate::object::{Object, members, members_or_null, text_or_null};
 
 /// Longest uid in bytes: the API server's are of 36.
 const UID: usize = 128;
@@ -49,44 +49,48 @@ pub enum Malformed {
     },
 }
 
+/// The body, with objects read as `O`.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Review<'a> {
+#[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>"))]
+struct Review<'a, O> {
     #[serde(borrow)]
     api_version: Cow<'a, str>,
     #[serde(borrow)]
     kind: Cow<'a, str>,
-    #[serde(borrow)]
-    request: Option<Request<'a>>,
+    #[serde(default, deserialize_with = "members_or_null")]
+    request: Option<Request<'a, O>>,
 }
 
 /// The question.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Request<'a> {
+#[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>"))]
+pub struct Request<'a, O = Object<'a>> {
     /// Echoed in the answer.
     #[serde(borrow)]
     pub uid: Cow<'a, str>,
     /// The resource that is written.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "members")]
     pub resource: Resource<'a>,
     /// `status` or another part of it; absent for the main resource.
-    pub sub_resource: Option<String>,
-    /// Name of the object; may be empty on CREATE with generateName.
-    pub name: Option<String>,
-    /// Namespace of the object.
-    pub namespace: Option<String>,
+    #[serde(borrow, default, deserialize_with = "text_or_null")]
+    pub sub_resource: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "text_or_null")]
+    name: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "text_or_null")]
+    namespace: Option<Cow<'a, str>>,
     /// CREATE, UPDATE, DELETE or CONNECT.
     #[serde(borrow)]
     pub operation: Cow<'a, str>,
     /// Who asks.
-    pub user_info: UserInfo,
-    /// The object as it would be stored.
-    #[serde(borrow)]
-    pub object: Option<&'a RawValue>,
-    /// The object as it is stored.
-    #[serde(borrow)]
-    pub old_object: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "members")]
+    pub user_info: UserInfo<'a>,
+    #[serde(default, deserialize_with = "members_or_null")]
+    object: Option<O>,
+    #[serde(default, deserialize_with = "members_or_null")]
+    old_object: Option<O>,
+    /// The whole body.
+    #[serde(skip)]
+    pub body: &'a str,
 }
 
 /// Group, version and plural name.
@@ -100,22 +104,23 @@ pub struct Resource<'a> {
 
 /// Who asks.
 #[derive(Debug, Deserialize)]
-pub struct UserInfo {
+pub struct UserInfo<'a> {
     /// User name.
-    #[serde(default)]
-    pub username: String,
+    #[serde(borrow, default)]
+    pub username: Cow<'a, str>,
 }
 
 impl<'a> Request<'a> {
-    /// Reads the question from a request's body.
+    /// Reads the question from a request's body, in one pass where nothing is wrong with it.
     pub fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
         let body = std::str::from_utf8(body).map_err(|error| Malformed::Json(error.to_string()))?;
-        let review: Review<'a> = read("", body)?;
-        if review.api_version != "admission.k8s.io/v1" || review.kind != "AdmissionReview" {
-            let (api_version, kind) = (printable(&review.api_version, 80), printable(&review.kind, 80));
-            return Err(Malformed::Kind { api_version, kind });
-        }
-        let request = review.request.ok_or(Malformed::Missing("request"))?;
+        let request = match from_object(body) {
+            Ok(review) => Review::request(review)?,
+            Err(error) => match strange(body) {
+                Some(strange) => Review::request(strange)?.without_objects(),
+                None => return Err(unreadable::<Review<'a, Object<'a>>>(body, error)),
+            },
+        };
         if request.uid.is_empty() || request.uid.len() > UID {
             let problem = format!("must have 1 to {UID} bytes");
             return Err(Malformed::Field { field: "request.uid", problem });
@@ -124,9 +129,48 @@ impl<'a> Request<'a> {
             let problem = "must be CREATE, UPDATE, DELETE or CONNECT".into();
             return Err(Malformed::Field { field: "request.operation", problem });
         }
-        Ok(request)
+        Ok(Self { body, ..request })
     }
 
+    /// The object as it would be stored.
+    pub fn object(&self) -> Result<&Object<'a>, Malformed> {
+        self.named("request.object", self.object.as_ref())
+    }
+
+    /// The object as it is stored; `None` on CREATE.
+    pub fn old_object(&self) -> Result<Option<&Object<'a>>, Malformed> {
+        if self.is_create() {
+            return Ok(None);
+        }
+        self.named("request.oldObject", self.old_object.as_ref()).map(Some)
+    }
+
+    /// The object, if it is the one that the request names.
+    fn named<'r>(
+        &self,
+        field: &'static str,
+        object: Option<&'r Object<'a>>,
+    ) -> Result<&'r Object<'a>, Malformed> {
+        let object = object.ok_or(Malformed::Missing(field))?;
+        let wrong = |member: &str, problem: String| Malformed::Unreadable {
+            path: format!("{field}.{member}"),
+            problem: printable(&problem, PROBLEM),
+        };
+        // Not known yet on CREATE with generateName: the API server generates the name after this.
+        let is_named = !(self.is_create() && self.name().is_empty());
+        if is_named && object.metadata.name != self.name() {
+            return Err(wrong("metadata.name", format!("is not request.name, {:?}", self.name())));
+        }
+        let namespace = &object.metadata.namespace;
+        if !namespace.is_empty() && namespace != self.namespace() {
+            let problem = format!("is not request.namespace, {:?}", self.namespace());
+            return Err(wrong("metadata.namespace", problem));
+        }
+        Ok(object)
+    }
+}
+
+impl<'a, O> Request<'a, O> {
     /// Whether it is about this resource of the group `apps`.
     #[must_use]
     pub fn is_about(&self, resource: &str) -> bool {
@@ -157,68 +201,67 @@ impl<'a> Request<'a> {
         self.name.as_deref().unwrap_or_default()
     }
 
-    /// The object as it would be stored.
-    pub fn object(&self) -> Result<Object<'a>, Malformed> {
-        self.read("request.object", self.object)
+    /// Whether it is about something that has a template as we know it.
+    fn is_ours(&self) -> bool {
+        self.is_about("deployments") || self.is_about("replicasets")
     }
 
-    /// The object as it is stored; `None` on CREATE.
-    pub fn old_object(&self) -> Result<Option<Object<'a>>, Malformed> {
-        if self.is_create() {
-            return Ok(None);
+    fn without_objects(self) -> Request<'a> {
+        let Self { uid, resource, sub_resource, name, namespace, operation, user_info, body, .. } = self;
+        let (object, old_object) = (None, None);
+        Request {
+            uid,
+            resource,
+            sub_resource,
+            name,
+            namespace,
+            operation,
+            user_info,
+            object,
+            old_object,
+            body,
         }
-        self.read("request.oldObject", self.old_object).map(Some)
-    }
-
-    fn read(&self, field: &'static str, text: Option<&'a RawValue>) -> Result<Object<'a>, Malformed> {
-        let object: Object<'a> = read(field, text.ok_or(Malformed::Missing(field))?.get())?;
-        let wrong = |member: &str, problem: String| Malformed::Unreadable {
-            path: format!("{field}.{member}"),
-            problem: printable(&problem, PROBLEM),
-        };
-        if !object.spec.has_template_object() {
-            return Err(wrong("spec.template", "must be an object".into()));
-        }
-        // Not known yet on CREATE with generateName: the API server generates the name after this.
-        let is_named = !(self.is_create() && self.name().is_empty());
-        if is_named && object.metadata.name != self.name() {
-            return Err(wrong("metadata.name", format!("is not request.name, {:?}", self.name())));
-        }
-        let namespace = &object.metadata.namespace;
-        if !namespace.is_empty() && namespace != self.namespace() {
-            let problem = format!("is not request.namespace, {:?}", self.namespace());
-            return Err(wrong("metadata.namespace", problem));
-        }
-        Ok(object)
     }
 }
 
-/// Reads a text that stands in `field`. Where the way to a field is told costs time, so that it is asked for only
-/// after the reading failed.
-fn read<'a, T: Deserialize<'a>>(field: &str, text: &'a str) -> Result<T, Malformed> {
-    // Where an object is wanted, serde takes an array of its members as well.
-    if text.trim_ascii_start().starts_with('[') {
-        let (path, problem) = (field.to_owned(), "an array is no object".to_owned());
-        return Err(if field.is_empty() {
-            Malformed::Json(problem)
-        } else {
-            Malformed::Unreadable { path, problem }
-        });
-    }
-    serde_json::from_str(text).map_err(|error| {
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let (path, problem) = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-            Err(error) => (error.path().to_string(), error.into_inner()),
-            // The text is whole and something follows it.
-            Ok(_) => (String::new(), error),
-        };
-        let problem = printable(&problem.to_string(), PROBLEM);
-        let parts = [field, path.as_str()].into_iter().filter(|part| !matches!(*part, "" | "."));
-        match parts.collect::<Vec<_>>().join(".") {
-            path if path.is_empty() => Malformed::Json(problem),
-            path => Malformed::Unreadable { path: printable(&path, PROBLEM), problem },
+impl<'a, O> Review<'a, O> {
+    fn request(self) -> Result<Request<'a, O>, Malformed> {
+        if self.api_version != "admission.k8s.io/v1" || self.kind != "AdmissionReview" {
+            let (api_version, kind) = (printable(&self.api_version, 80), printable(&self.kind, 80));
+            return Err(Malformed::Kind { api_version, kind });
         }
-    })
+        self.request.ok_or(Malformed::Missing("request"))
+    }
+}
+
+/// The review of something that we are not configured for: its objects may look like anything.
+fn strange(body: &str) -> Option<Review<'_, IgnoredAny>> {
+    let review: Review<'_, IgnoredAny> = from_object(body).ok()?;
+    review.request.as_ref().is_none_or(|request| !request.is_ours()).then_some(review)
+}
+
+/// Reads a text that holds an object and nothing else.
+fn from_object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = members(&mut deserializer)?;
+    deserializer.end().map(|()| value)
+}
+
+/// Where it is that the text cannot be read. To keep the way to each field costs time, so that it is done only after
+/// the reading failed.
+fn unreadable<'a, T: Deserialize<'a>>(text: &'a str, error: serde_json::Error) -> Malformed {
+    let (mut deserializer, mut track) = (serde_json::Deserializer::from_str(text), Track::new());
+    let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
+    let (path, problem) = match members::<T, _>(tracked) {
+        Err(error) => (track.path().to_string(), error),
+        // The text is whole and something follows it.
+        Ok(_) => (String::new(), error),
+    };
+    let problem = printable(&problem.to_string(), PROBLEM);
+    match path.as_str() {
+        "" | "." => Malformed::Json(problem),
+        path => Malformed::Unreadable { path: printable(path, PROBLEM), problem },
+    }
 }
 
 /// A text that a stranger chose, fit for one line of a log.

@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::{
     answer::{Answer, Denial},
@@ -19,13 +18,23 @@ const LIMIT: usize = 256 * 1024;
 /// quarantined, and what the deployment controller copies and adds.
 const LATER: usize = 1024;
 
-/// Bytes of our annotations at the very most: a text shorter than the rest of the limit need not be measured. The
+/// Bytes of our annotations at the very most: a review shorter than the rest of the limit need not be measured. The
 /// longest are the user's name and the list of what is quarantined.
 const OURS: usize = 64 * 1024;
 
 /// The members that are measured; everything else is skipped.
 #[derive(Deserialize)]
 struct Measured {
+    request: MeasuredRequest,
+}
+
+#[derive(Deserialize)]
+struct MeasuredRequest {
+    object: MeasuredObject,
+}
+
+#[derive(Deserialize)]
+struct MeasuredObject {
     metadata: MeasuredMetadata,
 }
 
@@ -40,17 +49,16 @@ struct MeasuredMetadata {
 /// # Errors
 /// An object whose annotations are no map of texts.
 pub fn denial(request: &Request<'_>, answer: &Answer) -> Result<Option<Denial>, Malformed> {
-    // The text of an object is never shorter than its annotations: nearly every review ends here.
-    let Some(text) = request.object.map(RawValue::get) else { return Ok(None) };
-    if answer.patch.is_empty() || text.len() + OURS <= LIMIT {
+    // A review is never shorter than the annotations in it: nearly every one ends here.
+    if answer.patch.is_empty() || request.body.len() + OURS <= LIMIT {
         return Ok(None);
     }
     let unreadable = |error: serde_json::Error| Malformed::Unreadable {
         path: "request.object.metadata.annotations".into(),
         problem: error.to_string(),
     };
-    let measured: Measured = serde_json::from_str(text).map_err(unreadable)?;
-    let mut annotations = measured.metadata.annotations.unwrap_or_default();
+    let measured: Measured = serde_json::from_str(request.body).map_err(unreadable)?;
+    let mut annotations = measured.request.object.metadata.annotations.unwrap_or_default();
     let sent = size(&annotations);
     for operation in &answer.patch {
         let operation = json(operation);

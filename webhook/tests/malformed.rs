@@ -148,7 +148,7 @@ fn a_key_that_stands_twice() {
 fn values_of_a_wrong_type() {
     let replicas = |value| with(update(), "/request/object/spec/replicas", value);
     let surge = |value| with(update(), "/request/object/spec/strategy/rollingUpdate/maxSurge", value);
-    let surge_says = "request.object.spec.strategy.rollingUpdate.maxSurge: expected an integer";
+    let surge_says = "request.object.spec.strategy.rollingUpdate.maxSurge: invalid ";
     let annotations = |value| with(update(), "/request/object/metadata/annotations", value);
     refused([
         (replicas(json!(6.0)), "request.object.spec.replicas: invalid type: floating point `6.0`"),
@@ -164,6 +164,42 @@ fn values_of_a_wrong_type() {
         (with(update(), "/request/oldObject/metadata/uid", json!([])), "request.oldObject.metadata.uid: "),
         (annotations(json!({"roadstead.dev/gate": 7})), "object.metadata.annotations.roadstead.dev/gate: "),
         (annotations(json!("x")), "request.object.metadata.annotations: invalid type"),
+    ]);
+}
+
+#[test]
+fn an_array_in_place_of_an_object() {
+    let array = |pointer| with(update(), pointer, json!([]));
+    let owners = |owner| {
+        with(update(), "/request/object/metadata/annotations", Value::Null).replacen(
+            r#""annotations":null"#,
+            &format!(r#""ownerReferences":[{owner}]"#),
+            1,
+        )
+    };
+    refused([
+        (format!("[{}]", update()), "not an AdmissionReview: invalid type: sequence"),
+        (array("/request"), "request: invalid type: sequence, expected an object"),
+        (array("/request/resource"), "request.resource: invalid type: sequence, expected an object"),
+        (array("/request/userInfo"), "request.userInfo: invalid type: sequence, expected an object"),
+        (array("/request/object"), "request.object: invalid type: sequence, expected an object"),
+        (array("/request/oldObject"), "request.oldObject: invalid type: sequence, expected an object"),
+        (array("/request/object/metadata"), "request.object.metadata: invalid type: sequence"),
+        (
+            array("/request/object/metadata/annotations"),
+            "request.object.metadata.annotations: invalid type: sequence",
+        ),
+        (array("/request/object/spec"), "request.object.spec: invalid type: sequence, expected an object"),
+        (array("/request/object/spec/template"), "request.object.spec.template: must be an object"),
+        (array("/request/object/spec/strategy"), "request.object.spec.strategy: invalid type: sequence"),
+        (
+            array("/request/object/spec/strategy/rollingUpdate"),
+            "request.object.spec.strategy.rollingUpdate: invalid type: sequence",
+        ),
+        (
+            owners(r#"["Deployment","web","u",true]"#),
+            "request.object.metadata.ownerReferences[0]: invalid type: sequence",
+        ),
     ]);
 }
 

@@ -48,11 +48,10 @@ pub struct Growth {
 /// # Errors
 /// A review without the objects that its operation needs, or with a template that is no JSON object tree.
 pub fn growth(request: &Request<'_>) -> Result<Option<Growth>, Malformed> {
-    let new: Object<'_> = request.object()?;
-    let old: Option<Object<'_>> = request.old_object()?;
+    let (new, old) = (request.object()?, request.old_object()?);
     let pods = |object: &Object<'_>| object.spec.replicas.unwrap_or(1);
-    let before = old.as_ref().map(pods);
-    if before.is_some_and(|before| pods(&new) <= before) {
+    let before = old.map(pods);
+    if before.is_some_and(|before| pods(new) <= before) {
         return Ok(None);
     }
     let is_owner = |owner: &&OwnerReference| owner.controller == Some(true) && owner.kind == "Deployment";

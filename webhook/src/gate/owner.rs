@@ -60,7 +60,7 @@ impl Owners {
             is_closed: annotations.is_closed(),
             change: annotations.state().change,
             digest: live.spec.digest()?,
-            uid: live.metadata.uid,
+            uid: live.metadata.uid.into_owned(),
         })
     }
 }

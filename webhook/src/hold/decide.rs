@@ -43,8 +43,8 @@ pub(super) struct Intent<'a> {
 /// The objects of one review.
 struct Pair<'a, 'r> {
     request: &'r Request<'a>,
-    new: Object<'a>,
-    old: Option<Object<'a>>,
+    new: &'r Object<'a>,
+    old: Option<&'r Object<'a>>,
 }
 
 /// Decides on a written Deployment (main resource or a subresource).
@@ -59,7 +59,7 @@ pub fn decide(request: &Request<'_>, settings: &Settings) -> Result<(Verdict, An
     if is_subresource {
         return Ok((
             Verdict::Passed,
-            Answer { patch: patch::operations(&pair.new, &intent), ..Answer::default() },
+            Answer { patch: patch::operations(pair.new, &intent), ..Answer::default() },
         ));
     }
     if let Some(denial) = pair.lane_denial() {
@@ -81,7 +81,7 @@ pub fn decide(request: &Request<'_>, settings: &Settings) -> Result<(Verdict, An
     };
     pair.keep_pause(&mut intent);
     let warnings = if settings.warnings { warnings } else { Vec::new() };
-    Ok((verdict, Answer { denial: None, patch: patch::operations(&pair.new, &intent), warnings }))
+    Ok((verdict, Answer { denial: None, patch: patch::operations(pair.new, &intent), warnings }))
 }
 
 fn denied(denial: Denial) -> (Verdict, Answer) {
@@ -91,7 +91,7 @@ fn denied(denial: Denial) -> (Verdict, Answer) {
 impl<'a> Pair<'a, '_> {
     /// Own keys and label as the stored object has them; on CREATE none.
     fn as_stored(&self) -> Intent<'a> {
-        let metadata = self.old.as_ref().map(|old| &old.metadata);
+        let metadata = self.old.map(|old| &old.metadata);
         let own = metadata.and_then(|metadata| metadata.annotations.clone()).unwrap_or_default();
         let phase = metadata.and_then(|metadata| metadata.labels.as_ref()?.phase.clone());
         // Closed without a phase is what a write past an absent webhook leaves behind: nobody would ever look at it.
@@ -196,9 +196,9 @@ impl<'a> Pair<'a, '_> {
     /// A lane that is none is refused where it is new, so that an object written before can still be changed.
     fn lane_denial(&self) -> Option<Denial> {
         let lane = |object: &Object<'_>| object.metadata.annotations.as_ref()?.lane().map(str::to_owned);
-        let asked = lane(&self.new)?;
+        let asked = lane(self.new)?;
         let error = asked.parse::<Lane>().err()?;
-        let is_new = self.old.as_ref().and_then(lane).is_none_or(|old| old != asked);
+        let is_new = self.old.and_then(lane).is_none_or(|old| old != asked);
         is_new.then(|| Denial {
             message: format!("metadata.annotations[{}]: {error}", contract::key::LANE),
             causes: vec![("FieldValueInvalid", error.to_string())],

@@ -53,7 +53,10 @@ pub async fn swept(
 }
 
 /// The ReplicaSet that the controller would create for this Deployment.
-fn replica_set_of(owner: &Deployment) -> anyhow::Result<ReplicaSet> {
+///
+/// # Errors
+/// When the Deployment has no form in JSON.
+pub fn replica_set_of(owner: &Deployment) -> anyhow::Result<ReplicaSet> {
     let owner = serde_json::to_value(owner)?;
     let (metadata, spec) = (&owner["metadata"], &owner["spec"]);
     Ok(serde_json::from_value(json!({

@@ -15,6 +15,7 @@ mod namespaces;
 mod pauses;
 mod queue;
 mod quiet;
+mod races;
 mod restarts;
 mod reverts;
 mod scaling;

@@ -62,6 +62,7 @@ class Rendering:
                  "slotTimeout=15", "warnings=yes", "nats.url=nats://user:secret@nats", "nats.url=http://nats",
                  "log.format=xml", "log.level=", "webhook.url=http://plain", "webhook.url=https://h/p?q",
                  "webhook.caBundle=/etc/ca.pem", "webhook.failurePolicy=Maybe", "webhook.timeoutSeconds=31",
+                 "webhook.shutdownDelay=5",
                  "slots=null")
         for setting in wrong:
             with self.subTest(setting):
@@ -186,18 +187,21 @@ class Rendering:
             "ROADSTEAD_CLUSTER": "default", "ROADSTEAD_NAMESPACES": "", "ROADSTEAD_NATS_URL": "nats://127.0.0.1:4222",
             "ROADSTEAD_NATS_REPLICAS": "1",
             "ROADSTEAD_LOG_FORMAT": "text", "ROADSTEAD_LOG": "info", "ROADSTEAD_WARNINGS": "true",
+            "ROADSTEAD_SHUTDOWN_DELAY": "5s",
             "ROADSTEAD_EXECUTOR_USERNAME": "system:serviceaccount:roadstead:roadstead-executor",
             "ROADSTEAD_SLOTS": "8", "ROADSTEAD_SLOT_TIMEOUT": "15m", "ROADSTEAD_NAMESPACE": "roadstead",
             "ROADSTEAD_SWEPT": "roadstead-namespaces"})
 
     def test_settings_follow_the_values(self):
         data = self.settings("cluster=eu-1", TWO_NAMESPACES, "slots=40", "slotTimeout=1h30m", "warnings=false",
-                             "nats.url=tls://nats:4222", "log.format=json", "log.level=debug")
+                             "nats.url=tls://nats:4222", "log.format=json", "log.level=debug",
+                             "webhook.shutdownDelay=20s")
         changed = {key: data[f"ROADSTEAD_{key}"] for key in
-                   ("CLUSTER", "NAMESPACES", "SLOTS", "SLOT_TIMEOUT", "WARNINGS", "NATS_URL", "LOG_FORMAT", "LOG")}
+                   ("CLUSTER", "NAMESPACES", "SLOTS", "SLOT_TIMEOUT", "WARNINGS", "NATS_URL", "LOG_FORMAT", "LOG",
+                    "SHUTDOWN_DELAY")}
         self.assertEqual(changed, {
             "CLUSTER": "eu-1", "NAMESPACES": "shop,blog", "SLOTS": "40", "SLOT_TIMEOUT": "1h30m", "WARNINGS": "false",
-            "NATS_URL": "tls://nats:4222", "LOG_FORMAT": "json", "LOG": "debug"})
+            "NATS_URL": "tls://nats:4222", "LOG_FORMAT": "json", "LOG": "debug", "SHUTDOWN_DELAY": "20s"})
 
     def test_the_record_of_swept_namespaces_is_rendered_without_data(self):
         record = named(self.helm.objects(), "ConfigMap", "roadstead-namespaces", "roadstead")

@@ -17,7 +17,10 @@ use hyper_util::{
 };
 use ops::{BoxError, readiness::Readiness};
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::BufReader,
+    net::{TcpListener, TcpStream},
+};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
@@ -27,6 +30,9 @@ use super::{
     seats::{Seat, Seats},
 };
 use crate::metrics::Metrics;
+
+/// Bytes of the longest TLS record: 16 KiB of content and what encryption adds.
+const RECORD: usize = 16 * 1024 + 256;
 
 /// Why the address cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +144,8 @@ impl Server {
     async fn connection(&self, stream: TcpStream, seat: &Arc<Seat>, watcher: Watcher) {
         // Answers are small and wanted at once; a socket that is closed already is told of below.
         let _ = stream.set_nodelay(true);
+        // rustls reads 4 KiB at a time; a review is asked of the kernel as one TLS record.
+        let stream = BufReader::with_capacity(RECORD, stream);
         let handshake = tokio::time::timeout(self.limits.handshake, self.acceptor.accept(stream));
         let Ok(Ok(stream)) = handshake.await else {
             self.metrics.rejected("handshake");

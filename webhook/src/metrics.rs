@@ -104,7 +104,7 @@ impl Metrics {
         registry.register("held_changes", "Changes that wait now", metrics.held.clone());
         registry.register_with_unit(
             "oldest_held_timestamp",
-            "When the oldest waiting change was first seen, as a Unix time; 0: none waits",
+            "When this process first saw the Deployment that has waited longest, as a Unix time; 0: none waits",
             Unit::Seconds,
             metrics.oldest.clone(),
         );

@@ -1,5 +1,6 @@
 //! Measurements on the testbed. Each ends with lines `figure <name> <value> <unit>` that a script can read.
 
+pub mod outbox;
 mod release;
 pub mod restarts;
 mod storm;
@@ -23,6 +24,8 @@ pub enum Bench {
         #[arg(long, default_value = "docs/images")]
         plots: PathBuf,
     },
+    /// Memory of the webhooks with many Deployments and changes, while NATS is there and while it is away
+    Outbox,
     /// Admissions that fail while the webhooks are restarted one after the other
     Restarts,
     /// What a review costs the webhook, next to a bare echo
@@ -35,6 +38,7 @@ impl Bench {
         match self {
             Self::Release => release::run().await,
             Self::Storm { size, plots } => storm::run(size, &plots).await,
+            Self::Outbox => outbox::run().await,
             Self::Restarts => restarts::run().await,
             // A runtime of its own: one thread that sends, waits and reads disturbs the server least.
             Self::Webhook => {

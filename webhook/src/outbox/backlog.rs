@@ -1,8 +1,8 @@
-//! Which held Deployments are still to be looked at. It holds names only, each once, so it is never larger than
-//! the number of held Deployments, however long NATS is away.
+//! Which held Deployments are still to be looked at. It holds names only, each once, and forgets what is held no
+//! more, so it is never larger than the number of held Deployments, however long NATS is away.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -21,31 +21,33 @@ pub struct Backlog {
 
 #[derive(Default)]
 struct Inner {
-    /// Every held Deployment, and since when it is known to wait.
-    held: BTreeMap<Key, Timestamp>,
-    /// Whether each waits in `queue` already.
-    queued: std::collections::BTreeSet<Key>,
-    queue: VecDeque<Key>,
+    held: BTreeMap<Key, Held>,
+    /// Those that are to be looked at, in the order in which they were added.
+    queue: BTreeMap<u64, Key>,
+    turns: u64,
+}
+
+/// What is known of a held Deployment.
+struct Held {
+    /// Since when it is known to wait.
+    since: Timestamp,
+    /// Its place in the queue.
+    turn: Option<u64>,
 }
 
 impl Backlog {
     /// A Deployment is held: look at it.
     pub fn add(&self, key: Key) {
-        let mut inner = self.inner();
-        inner.held.entry(key.clone()).or_insert_with(Timestamp::now);
-        inner.push(key);
-        drop(inner);
+        self.inner().push(key);
         self.added.notify_one();
     }
 
     /// A Deployment is held no more.
     pub fn forget(&self, key: &Key) {
-        self.inner().held.remove(key);
-    }
-
-    /// Of these namespaces only those Deployments are held.
-    pub fn retain(&self, is_held: impl Fn(&Key) -> bool) {
-        self.inner().held.retain(|key, _| is_held(key));
+        let mut inner = self.inner();
+        if let Some(Held { turn: Some(turn), .. }) = inner.held.remove(key) {
+            inner.queue.remove(&turn);
+        }
     }
 
     /// Looks at every held Deployment for which `wanted` says so again.
@@ -65,13 +67,10 @@ impl Backlog {
             let added = self.added.notified();
             let key = {
                 let mut inner = self.inner();
-                let key = inner.queue.pop_front();
-                if let Some(key) = &key {
-                    inner.queued.remove(key);
-                    if !inner.queue.is_empty() {
-                        // One notification wakes one worker: pass it on while there is more.
-                        self.added.notify_one();
-                    }
+                let key = inner.pop();
+                if key.is_some() && !inner.queue.is_empty() {
+                    // One notification wakes one worker: pass it on while there is more.
+                    self.added.notify_one();
                 }
                 key
             };
@@ -85,8 +84,10 @@ impl Backlog {
     /// How many Deployments that count are held, and since when the oldest of them.
     pub fn depth(&self, counts: impl Fn(&Key) -> bool) -> (usize, Option<Timestamp>) {
         let inner = self.inner();
-        let counting = || inner.held.iter().filter(|(key, _)| counts(key));
-        (counting().count(), counting().map(|(_, since)| *since).min())
+        let counting = inner.held.iter().filter(|(key, _)| counts(key)).map(|(_, held)| held.since);
+        counting.fold((0, None), |(count, oldest), since| {
+            (count + 1, Some(oldest.map_or(since, |oldest: Timestamp| oldest.min(since))))
+        })
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -96,9 +97,22 @@ impl Backlog {
 
 impl Inner {
     fn push(&mut self, key: Key) {
-        if self.queued.insert(key.clone()) {
-            self.queue.push_back(key);
+        let turn = self.turns;
+        let held =
+            self.held.entry(key.clone()).or_insert_with(|| Held { since: Timestamp::now(), turn: None });
+        if held.turn.is_none() {
+            held.turn = Some(turn);
+            self.queue.insert(turn, key);
+            self.turns += 1;
         }
+    }
+
+    fn pop(&mut self) -> Option<Key> {
+        let (_, key) = self.queue.pop_first()?;
+        if let Some(held) = self.held.get_mut(&key) {
+            held.turn = None;
+        }
+        Some(key)
     }
 }
 
@@ -131,6 +145,20 @@ mod tests {
         backlog.forget(&key("api"));
         assert_eq!(backlog.depth(|_| true).0, 1);
         backlog.again(|_| true);
+        assert_eq!(backlog.next().await, key("web"));
+    }
+
+    #[tokio::test]
+    async fn what_is_held_no_more_is_not_waited_for_nor_remembered() {
+        let backlog = Backlog::default();
+        for number in 0..1000 {
+            let key = key(&number.to_string());
+            backlog.add(key.clone());
+            backlog.forget(&key);
+        }
+        assert_eq!(backlog.depth(|_| true), (0, None));
+        assert!(backlog.inner().queue.is_empty());
+        backlog.add(key("web"));
         assert_eq!(backlog.next().await, key("web"));
     }
 

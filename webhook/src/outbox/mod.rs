@@ -6,7 +6,7 @@ mod publish;
 mod refill;
 mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use kube::Client;
 use ops::{BoxError, args, namespaces::Namespaces, readiness::Handle};
@@ -18,6 +18,9 @@ use crate::metrics::Metrics;
 
 /// Changes that are published at the same time.
 const WORKERS: usize = 8;
+
+/// How often what waits is counted: with each event it would cost the square of what waits.
+const COUNT: Duration = Duration::from_secs(1);
 
 /// What the outbox needs.
 pub struct Outbox {
@@ -42,11 +45,12 @@ impl Outbox {
         let apis = self.namespaces.apis(&self.client, kube::Api::all, kube::Api::namespaced);
         let ready = Arc::new(ready);
         for api in apis {
-            let (namespaces, metrics) = (self.namespaces.clone(), self.metrics.clone());
-            let held = watch::Held { api, namespaces, metrics };
+            let held = watch::Held { api };
             tasks.spawn(held.run(Arc::clone(&backlog), Arc::clone(&ready), stop.clone()));
         }
         drop(ready);
+        let (namespaces, metrics) = (self.namespaces.clone(), self.metrics.clone());
+        tasks.spawn(count(Arc::clone(&backlog), namespaces, metrics, stop.clone()));
         tasks.spawn(self.publish(backlog, stop.clone()));
         while let Some(ended) = tasks.join_next().await {
             ended??;
@@ -81,4 +85,19 @@ impl Outbox {
         }
         Ok(())
     }
+}
+
+/// Keeps the metrics of what waits true until told to stop.
+async fn count(
+    backlog: Arc<Backlog>,
+    namespaces: Namespaces,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> Result<(), BoxError> {
+    let mut period = tokio::time::interval(COUNT);
+    while tokio::select! { _ = period.tick() => true, () = stop.cancelled() => false } {
+        // Anybody may write our label where we do not look: that is no change of ours.
+        metrics.held(backlog.depth(|(namespace, _)| namespaces.get(namespace).is_some()));
+    }
+    Ok(())
 }

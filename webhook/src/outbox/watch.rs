@@ -11,17 +11,14 @@ use kube::{
     core::PartialObjectMeta,
     runtime::{WatchStreamExt as _, watcher},
 };
-use ops::{BoxError, chain, namespaces::Namespaces, readiness::Handle};
+use ops::{BoxError, chain, readiness::Handle};
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, Key};
-use crate::metrics::Metrics;
 
 /// The held Deployments of one API.
 pub struct Held {
     pub(super) api: Api<PartialObjectMeta<Deployment>>,
-    pub(super) namespaces: Namespaces,
-    pub(super) metrics: Metrics,
 }
 
 impl Held {
@@ -32,7 +29,7 @@ impl Held {
         ready: Arc<Handle>,
         stop: CancellationToken,
     ) -> Result<(), BoxError> {
-        let Self { api, namespaces, metrics } = self;
+        let Self { api } = self;
         let mut ready = Some(ready);
         let selected = watcher::Config::default().labels(&format!("{PHASE_LABEL}={}", Phase::Held));
         let mut events = watcher(api, selected).default_backoff().boxed();
@@ -49,8 +46,7 @@ impl Held {
                     backlog.add(key(&object));
                 }
                 Ok(watcher::Event::InitDone) => {
-                    let gone: BTreeSet<_> = known.difference(&listed).cloned().collect();
-                    backlog.retain(|key| !gone.contains(key));
+                    known.difference(&listed).for_each(|gone| backlog.forget(gone));
                     known = std::mem::take(&mut listed);
                     ready.take();
                 }
@@ -66,8 +62,6 @@ impl Held {
                     tracing::warn!(error = chain(&error), "the watch of held Deployments was interrupted");
                 }
             }
-            // Anybody may write our label where we do not look: that is no change of ours.
-            metrics.held(backlog.depth(|(namespace, _)| namespaces.get(namespace).is_some()));
         }
         Ok(())
     }

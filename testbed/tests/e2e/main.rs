@@ -12,6 +12,7 @@ mod helm;
 mod later_webhook;
 mod messages;
 mod namespaces;
+mod patches;
 mod pauses;
 mod queue;
 mod quiet;
@@ -19,6 +20,8 @@ mod races;
 mod restarts;
 mod reverts;
 mod scaling;
+mod templates;
+mod webhook_away;
 
 /// Images of a Deployment's first, second and third version.
 const V1: &str = "registry.test/web:1";

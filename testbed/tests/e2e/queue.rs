@@ -46,15 +46,21 @@ pub(crate) async fn has_changes(t: &Stack, count: usize) -> Result<Vec<Change>> 
     .await
 }
 
+/// How often the gate has said that, over all webhooks that run.
+pub(crate) async fn said(t: &Stack, verdict: &str) -> Result<u64> {
+    let labels = ["webhook=\"gate\"".to_owned(), format!("verdict=\"{verdict}\"")];
+    let labels = labels.each_ref().map(String::as_str);
+    let mut count = 0.0;
+    for webhook in t.webhooks().filter(|webhook| webhook.is_running()) {
+        count += webhook.metric_where("roadstead_reviews_total", &labels).await?;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
+    Ok(count as u64)
+}
+
 /// How many writes of the deployment controller the gate has denied.
 pub(crate) async fn denied(t: &Stack) -> Result<u64> {
-    let metrics = t.webhook.metrics().await?;
-    let line = metrics.lines().find(|line| {
-        line.starts_with("roadstead_reviews_total{")
-            && line.contains("\"gate\"")
-            && line.contains("\"denied\"")
-    });
-    line.map_or(Ok(0), |line| line.rsplit(' ').next().unwrap_or_default().parse().context("reading a metric"))
+    said(t, "denied").await
 }
 
 /// Waits until the gate has denied a write since it had denied `before`: the deployment controller has tried.

@@ -9,7 +9,10 @@ use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 use testbed::{DeploymentView as _, Hold, Method, Request, Stack, deployment, eventually, served};
 
-use crate::{V1, V2, V3, queue};
+use crate::{
+    V1, V2, V3,
+    queue::{self, said},
+};
 
 /// The webhook's reads of the Deployment `web`, the gate's among them.
 fn webhook_reads_web(request: &Request) -> bool {
@@ -22,14 +25,6 @@ fn webhook_reads_web(request: &Request) -> bool {
 /// The executor's writes to the Deployment `web`.
 fn writes_web(request: &Request) -> bool {
     request.method == Method::PATCH && request.uri.path().ends_with("/deployments/web")
-}
-
-/// How often the gate said that.
-async fn said(t: &Stack, verdict: &str) -> Result<u64> {
-    let verdict = format!("verdict=\"{verdict}\"");
-    let count = t.webhook.metric_where("roadstead_reviews_total", &["webhook=\"gate\"", &verdict]).await?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
-    Ok(count as u64)
 }
 
 /// Waits until the gate has said that once more than `before`.

@@ -20,7 +20,7 @@ help: ## Show this list
 demo: build ## Watch a change being held, queued, released and rolled out
 	@PATH="$(TOOLS):$$PATH" target/debug/testbed demo
 
-test: lint build unit control-plane chart ## Prove it: formatting, lints, unit tests, a real control plane, the chart
+test: lint build unit fuzz-short control-plane chart ## Prove it: formatting, lints, unit tests, a real control plane, the chart
 
 up: build ## Start a cluster with Roadstead to play with; WITHOUT=executor leaves a part out
 	@target/debug/testbed up $(if $(WITHOUT),--without $(WITHOUT))
@@ -56,8 +56,18 @@ lint: ## Formatting and lints, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
-unit: tools ## Tests without a cluster
+# Counts the instructions of a decision (webhook/tests/instructions).
+valgrind:
+	@command -v valgrind >/dev/null || { apt-get update -qq && apt-get install -y -qq valgrind >/dev/null; }
+
+unit: tools valgrind ## Tests without a cluster
 	@PATH="$(TOOLS):$$PATH" $(CARGO) test --locked --workspace --exclude testbed
+
+fuzz: ## Look for inputs that break the webhook; TIME=600 seconds each target, TARGET=review for one
+	@fuzz/run.sh $(or $(TIME),300) $(TARGET)
+
+fuzz-short: ## The corpus and a little more
+	@fuzz/run.sh 20
 
 control-plane: build ## Tests on the real control plane
 	@PATH="$(TOOLS):$$PATH" $(CARGO) test --locked -p testbed -- --test-threads=$(THREADS)

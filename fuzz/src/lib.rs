@@ -1,0 +1,9 @@
+//! What must hold for every input. A property that does not hold panics; libFuzzer keeps the input.
+
+mod review;
+mod subject;
+mod write;
+
+pub use review::review;
+pub use subject::subject;
+pub use write::write;

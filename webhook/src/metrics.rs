@@ -20,13 +20,25 @@ const VERDICTS: [(&str, &[&str]); 2] = [
     ("gate", &["allowed", "denied", "unsure", "unconfigured"]),
 ];
 
+/// The operations that either webhook is configured for.
+const OPERATIONS: [&str; 2] = ["CREATE", "UPDATE"];
+
+/// What can come of a live read.
+const READS: [&str; 5] = ["read", "missing", "refused", "slow", "failed"];
+
 /// Every reason for which a request is answered with an error.
 const REASONS: [&str; 5] = ["handshake", "body", "slow", "crowded", "malformed"];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReviewLabels {
     webhook: &'static str,
+    operation: &'static str,
     verdict: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReadLabels {
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -39,7 +51,10 @@ struct RejectLabels {
 pub struct Metrics {
     reviews: Family<ReviewLabels, Counter>,
     duration: Histogram,
+    in_flight: Gauge,
     rejected: Family<RejectLabels, Counter>,
+    reads: Family<ReadLabels, Counter>,
+    read_duration: Histogram,
     panics: Counter,
     published: Counter,
     duplicates: Counter,
@@ -52,13 +67,25 @@ pub struct Metrics {
     pub connections: Gauge,
 }
 
+/// A review that is in flight.
+pub struct InFlight(Gauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 impl Metrics {
     /// Makes and registers them.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             reviews: Family::default(),
             duration: Histogram::new(DURATIONS),
+            in_flight: Gauge::default(),
             rejected: Family::default(),
+            reads: Family::default(),
+            read_duration: Histogram::new(DURATIONS),
             panics: Counter::default(),
             published: Counter::default(),
             duplicates: Counter::default(),
@@ -70,14 +97,35 @@ impl Metrics {
             connections: Gauge::default(),
         };
         for (webhook, verdicts) in VERDICTS {
-            for verdict in verdicts {
-                drop(metrics.reviews.get_or_create(&ReviewLabels { webhook, verdict }));
+            for (verdict, operation) in
+                verdicts.iter().flat_map(|verdict| OPERATIONS.map(|one| (verdict, one)))
+            {
+                drop(metrics.reviews.get_or_create(&ReviewLabels { webhook, operation, verdict }));
             }
+        }
+        for result in READS {
+            drop(metrics.reads.get_or_create(&ReadLabels { result }));
         }
         for reason in REASONS {
             drop(metrics.rejected.get_or_create(&RejectLabels { reason }));
         }
-        registry.register("reviews", "Reviews answered, by webhook and verdict", metrics.reviews.clone());
+        registry.register(
+            "reviews",
+            "Reviews answered, by webhook, operation and verdict",
+            metrics.reviews.clone(),
+        );
+        registry.register("reviews_in_flight", "Reviews that are being decided", metrics.in_flight.clone());
+        registry.register(
+            "gate_reads",
+            "Live reads of a Deployment by the gate, by result",
+            metrics.reads.clone(),
+        );
+        registry.register_with_unit(
+            "gate_read_duration",
+            "Time that a live read of the gate took",
+            Unit::Seconds,
+            metrics.read_duration.clone(),
+        );
         registry.register_with_unit(
             "review_duration",
             "Time from a review's last byte to its answer",
@@ -124,9 +172,27 @@ impl Metrics {
     }
 
     /// A review was answered.
-    pub fn reviewed(&self, webhook: &'static str, verdict: &'static str, took: Duration) {
-        self.reviews.get_or_create(&ReviewLabels { webhook, verdict }).inc();
+    pub fn reviewed(
+        &self,
+        webhook: &'static str,
+        operation: &'static str,
+        verdict: &'static str,
+        took: Duration,
+    ) {
+        self.reviews.get_or_create(&ReviewLabels { webhook, operation, verdict }).inc();
         self.duration.observe(took.as_secs_f64());
+    }
+
+    /// A review is in flight until what this gives is dropped.
+    pub fn flying(&self) -> InFlight {
+        self.in_flight.inc();
+        InFlight(self.in_flight.clone())
+    }
+
+    /// The gate has read a Deployment, or has not been able to.
+    pub fn gate_read(&self, result: &'static str, took: Duration) {
+        self.reads.get_or_create(&ReadLabels { result }).inc();
+        self.read_duration.observe(took.as_secs_f64());
     }
 
     /// A request was answered with an error.

@@ -11,6 +11,9 @@ use crate::object::{Object, members, members_or_null, text_or_null};
 /// Longest uid in bytes: the API server's are of 36.
 const UID: usize = 128;
 
+/// Every operation there is.
+const OPERATIONS: [&str; 4] = ["CREATE", "UPDATE", "DELETE", "CONNECT"];
+
 /// Longest text that a sender is told of a problem, in characters: what he sent may be part of it.
 const PROBLEM: usize = 300;
 
@@ -78,9 +81,8 @@ pub struct Request<'a, O = Object<'a>> {
     name: Option<Cow<'a, str>>,
     #[serde(borrow, default, deserialize_with = "text_or_null")]
     namespace: Option<Cow<'a, str>>,
-    /// CREATE, UPDATE, DELETE or CONNECT.
     #[serde(borrow)]
-    pub operation: Cow<'a, str>,
+    operation: Cow<'a, str>,
     /// Who asks.
     #[serde(borrow, deserialize_with = "members")]
     pub user_info: UserInfo<'a>,
@@ -125,7 +127,7 @@ impl<'a> Request<'a> {
             let problem = format!("must have 1 to {UID} bytes");
             return Err(Malformed::Field { field: "request.uid", problem });
         }
-        if !matches!(&*request.operation, "CREATE" | "UPDATE" | "DELETE" | "CONNECT") {
+        if !OPERATIONS.contains(&&*request.operation) {
             let problem = "must be CREATE, UPDATE, DELETE or CONNECT".into();
             return Err(Malformed::Field { field: "request.operation", problem });
         }
@@ -175,6 +177,12 @@ impl<'a, O> Request<'a, O> {
     #[must_use]
     pub fn is_about(&self, resource: &str) -> bool {
         self.resource.group == "apps" && self.resource.resource == resource
+    }
+
+    /// The operation, in a word of ours.
+    #[must_use]
+    pub fn operation(&self) -> &'static str {
+        OPERATIONS.into_iter().find(|one| *one == self.operation).unwrap_or("")
     }
 
     /// Whether the object is created.

@@ -53,7 +53,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
     let reviews = Reviews {
         settings: Settings { warnings: args.warnings, executor: args.executor_username.clone() },
-        owners: Owners::new(client),
+        owners: Owners::new(client, metrics.clone()),
         metrics: metrics.clone(),
         limits: Limits::default(),
     };

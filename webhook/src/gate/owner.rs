@@ -1,18 +1,16 @@
 //! The gate's one live read: the Deployment that owns a ReplicaSet, as the API server has it now. A cache could
 //! be behind a release by moments, and a denial is final.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contract::{ChangeId, Digest};
 use kube::Client;
 
 use crate::{
     deployment::{self, ReadError},
+    metrics::Metrics,
     object::Object,
 };
-
-/// How long the read may take: well inside the 5 s that the API server waits for us by default.
-const BUDGET: Duration = Duration::from_secs(2);
 
 /// What the gate needs of a Deployment.
 #[derive(Debug)]
@@ -38,22 +36,46 @@ pub enum Unreadable {
     Json(#[from] serde_json::Error),
 }
 
+impl Unreadable {
+    /// The word of the metric.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Read(ReadError::Timeout(_)) => "slow",
+            Self::Read(ReadError::Api(kube::Error::Api(status))) => match status.code {
+                404 => "missing",
+                401 | 403 => "refused",
+                _ => "failed",
+            },
+            Self::Read(ReadError::Api(_)) | Self::Json(_) => "failed",
+        }
+    }
+}
+
 /// Reads Deployments.
 #[derive(Clone)]
 pub struct Owners {
     client: Client,
+    metrics: Metrics,
 }
 
 impl Owners {
     /// Reads through this client.
     #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    pub fn new(client: Client, metrics: Metrics) -> Self {
+        Self { client, metrics }
     }
 
-    /// The Deployment as it is stored now.
-    pub async fn read(&self, namespace: &str, name: &str) -> Result<Owner, Unreadable> {
-        let text = deployment::get(&self.client, namespace, name, BUDGET).await?;
+    /// The Deployment as it is stored now, within a limit of time.
+    pub async fn read(&self, namespace: &str, name: &str, limit: Duration) -> Result<Owner, Unreadable> {
+        let begun = Instant::now();
+        let owner = self.owner(namespace, name, limit).await;
+        let result = owner.as_ref().map_or_else(Unreadable::word, |_| "read");
+        self.metrics.gate_read(result, begun.elapsed());
+        owner
+    }
+
+    async fn owner(&self, namespace: &str, name: &str, limit: Duration) -> Result<Owner, Unreadable> {
+        let text = deployment::get(&self.client, namespace, name, limit).await?;
         let live: Object<'_> = serde_json::from_str(&text)?;
         let annotations = live.metadata.annotations.unwrap_or_default();
         Ok(Owner {

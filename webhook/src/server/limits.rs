@@ -19,6 +19,10 @@ pub struct Limits {
     pub body: Duration,
     /// Largest body, in bytes: an UPDATE carries two objects of up to 1.5 MB each, as JSON within JSON.
     pub body_bytes: usize,
+    /// How long a client may leave sent answers unread, or unacknowledged.
+    pub write: Duration,
+    /// How long the gate's live read may take: well inside the 5 s that the API server waits for the gate.
+    pub live_read: Duration,
     /// Bytes of all bodies in memory.
     pub memory: usize,
     /// Reviews that are decided at the same time; those of the gate wait for the API server meanwhile.
@@ -35,6 +39,8 @@ impl Default for Limits {
             head: Duration::from_mins(2),
             body: Duration::from_secs(10),
             body_bytes: 7 * 1024 * 1024,
+            write: Duration::from_secs(30),
+            live_read: Duration::from_secs(2),
             memory: 96 * 1024 * 1024,
             reviews: 512,
             drain: Duration::from_secs(15),

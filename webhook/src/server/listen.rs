@@ -144,6 +144,9 @@ impl Server {
     async fn connection(&self, stream: TcpStream, seat: &Arc<Seat>, watcher: Watcher) {
         // Answers are small and wanted at once; a socket that is closed already is told of below.
         let _ = stream.set_nodelay(true);
+        // A client that does not read would keep the connection for ever: the kernel gives it up.
+        let most = u32::try_from(self.limits.write.as_millis()).unwrap_or(u32::MAX);
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, most);
         // rustls reads 4 KiB at a time; a review is asked of the kernel as one TLS record.
         let stream = BufReader::with_capacity(RECORD, stream);
         let handshake = tokio::time::timeout(self.limits.handshake, self.acceptor.accept(stream));

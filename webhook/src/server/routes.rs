@@ -54,8 +54,18 @@ pub fn router(reviews: Reviews) -> Router {
     Router::new().route("/hold", post(hold)).route("/gate", post(gate)).with_state(desk)
 }
 
-/// The word for what became of a review, and the answer's body.
-type Decided = Result<(&'static str, Vec<u8>), Malformed>;
+/// What became of a review.
+struct Decided {
+    operation: &'static str,
+    verdict: &'static str,
+    answer: Vec<u8>,
+}
+
+impl Decided {
+    fn new(request: &Request<'_>, verdict: &'static str, answer: &Answer) -> Self {
+        Self { operation: request.operation(), verdict, answer: answer.encode(&request.uid) }
+    }
+}
 
 async fn hold(State(desk): State<Desk>, request: HttpRequest) -> Response {
     desk.answer("hold", request, async |reviews, body| decide_hold(reviews, body)).await
@@ -71,7 +81,7 @@ impl Desk {
         &self,
         webhook: &'static str,
         mut request: HttpRequest,
-        decide: impl AsyncFnOnce(&Reviews, &[u8]) -> Decided,
+        decide: impl AsyncFnOnce(&Reviews, &[u8]) -> Result<Decided, Malformed>,
     ) -> Response {
         let Reviews { limits, metrics, .. } = &*self.reviews;
         let seat: Option<Arc<Seat>> = request.extensions_mut().remove();
@@ -80,16 +90,17 @@ impl Desk {
             Err(refused) => return refused,
         };
         let _busy = seat.map(|seat| seat.busy());
+        let _flying = metrics.flying();
         let Ok(_place) = self.places.try_acquire() else { return body::refuse(metrics, body::CROWDED) };
         settle(metrics, webhook, decide(&self.reviews, &body.bytes)).await
     }
 }
 
-fn decide_hold(reviews: &Reviews, body: &[u8]) -> Decided {
+fn decide_hold(reviews: &Reviews, body: &[u8]) -> Result<Decided, Malformed> {
     let request = Request::parse(body)?;
     let configured = request.is_about("deployments") && (request.is_create() || request.is_update());
     if !configured {
-        return Ok(("unconfigured", Answer::default().encode(&request.uid)));
+        return Ok(Decided::new(&request, "unconfigured", &Answer::default()));
     }
     let (mut verdict, mut answer) = hold::decide(&request, &reviews.settings)?;
     if let Some(denial) = room::denial(&request, &answer)? {
@@ -101,36 +112,36 @@ fn decide_hold(reviews: &Reviews, body: &[u8]) -> Decided {
         hold::Verdict::Opened => "opened",
         hold::Verdict::Denied => "denied",
     };
-    Ok((word, answer.encode(&request.uid)))
+    Ok(Decided::new(&request, word, &answer))
 }
 
-async fn decide_gate(reviews: &Reviews, body: &[u8]) -> Decided {
+async fn decide_gate(reviews: &Reviews, body: &[u8]) -> Result<Decided, Malformed> {
     let request = Request::parse(body)?;
     let configured = request.is_about("replicasets") && (request.is_create() || request.is_update());
     let growth = if configured { gate::growth(&request)? } else { None };
     let Some(growth) = growth else {
-        return Ok(("unconfigured", Answer::default().encode(&request.uid)));
+        return Ok(Decided::new(&request, "unconfigured", &Answer::default()));
     };
-    let owner = reviews.owners.read(request.namespace(), &growth.owner).await;
+    let owner = reviews.owners.read(request.namespace(), &growth.owner, reviews.limits.live_read).await;
     let (verdict, answer) = gate::decide(request.namespace(), &growth, &owner);
     let word = match verdict {
         gate::Verdict::Allowed => "allowed",
         gate::Verdict::Denied => "denied",
         gate::Verdict::Unsure => "unsure",
     };
-    Ok((word, answer.encode(&request.uid)))
+    Ok(Decided::new(&request, word, &answer))
 }
 
 /// Counts what became of a review and makes it a response.
 async fn settle(
     metrics: &Metrics,
     webhook: &'static str,
-    decided: impl Future<Output = Decided>,
+    decided: impl Future<Output = Result<Decided, Malformed>>,
 ) -> Response {
     let started = Instant::now();
     match decided.await {
-        Ok((verdict, answer)) => {
-            metrics.reviewed(webhook, verdict, started.elapsed());
+        Ok(Decided { operation, verdict, answer }) => {
+            metrics.reviewed(webhook, operation, verdict, started.elapsed());
             ([(header::CONTENT_TYPE, "application/json")], answer).into_response()
         }
         Err(malformed) => {

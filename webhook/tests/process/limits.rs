@@ -140,6 +140,20 @@ async fn thousands_of_silent_sockets_do_not_keep_a_review_out() {
 }
 
 #[tokio::test]
+async fn a_client_that_never_reads_its_answers_is_given_up() {
+    let limits = Limits { write: Duration::from_millis(300), ..Limits::default() };
+    let server = Server::start_with(limits).await;
+    let mut stream = server.connect().await;
+    let body = review("deployments", &deployment()).to_string();
+    let request = format!("POST /hold HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    // It sends until the server takes no more, because its answers are stuck; then the connection ends.
+    let sending = async { while stream.write_all(request.as_bytes()).await.is_ok() {} };
+    let ended = tokio::time::timeout(Duration::from_mins(1), sending).await;
+    assert!(ended.is_ok(), "the connection is kept for a client that never reads");
+    healthy(&server).await;
+}
+
+#[tokio::test]
 async fn a_panic_costs_one_request_and_is_counted() {
     let server = Server::start_with(Limits::default()).await;
     let (status, _) = server.post("/panic", b"{}").await;

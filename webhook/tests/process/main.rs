@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect is to stop there")]
 
 mod clients;
+mod end;
 mod limits;
+mod live_read;
 mod serve;
 mod start;
 

@@ -38,15 +38,20 @@ impl Server {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
-        Self::start_as(limits, false).await
+        Self::start_as(limits, false, "http://127.0.0.1:1").await
     }
 
     /// A server that asks clients for a certificate of the authority in its folder.
     pub(crate) async fn start_for_clients(limits: Limits) -> Self {
-        Self::start_as(limits, true).await
+        Self::start_as(limits, true, "http://127.0.0.1:1").await
     }
 
-    async fn start_as(limits: Limits, asks_clients: bool) -> Self {
+    /// A server whose live reads go to this address.
+    pub(crate) async fn start_before(limits: Limits, kubernetes: &str) -> Self {
+        Self::start_as(limits, false, kubernetes).await
+    }
+
+    async fn start_as(limits: Limits, asks_clients: bool, kubernetes: &str) -> Self {
         // It fails only where another test of this process has installed it.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
@@ -57,11 +62,12 @@ impl Server {
         let certificates = Certificates::load(&files.cert(), &files.key(), metrics.clone()).unwrap();
         let clients = asks_clients.then(|| files.ca_cert());
         let tls = certificates.server_config_for(clients.as_deref()).unwrap();
-        let client =
-            kube::Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
+        let mut config = kube::Config::new(kubernetes.parse().unwrap());
+        config.default_retry = false;
+        let client = kube::Client::try_from(config).unwrap();
         let reviews = Reviews {
             settings: Settings { warnings: true, executor: "executor".into() },
-            owners: Owners::new(client),
+            owners: Owners::new(client, metrics.clone()),
             metrics: metrics.clone(),
             limits,
         };
@@ -87,16 +93,7 @@ impl Server {
         &self,
         client: Option<(CertificateDer<'static>, PrivateKeyDer<'static>)>,
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate(&self.files.ca_cert())).unwrap();
-        let config = ClientConfig::builder().with_root_certificates(roots);
-        let config = match client {
-            Some((certificate, key)) => config.with_client_auth_cert(vec![certificate], key).unwrap(),
-            None => config.with_no_client_auth(),
-        };
-        let stream = TcpStream::connect(self.address).await?;
-        let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await
+        connect(&self.files, &self.address.to_string(), client).await
     }
 
     /// Posts a body on a connection of its own and gives the status line and the answer's body.
@@ -128,6 +125,29 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// A connection that trusts the authority in the folder.
+pub(crate) async fn trusting(files: &Files, address: &str) -> std::io::Result<TlsStream<TcpStream>> {
+    connect(files, address, None).await
+}
+
+async fn connect(
+    files: &Files,
+    address: &str,
+    client: Option<(CertificateDer<'static>, PrivateKeyDer<'static>)>,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate(&files.ca_cert())).unwrap();
+    let config = ClientConfig::builder().with_root_certificates(roots);
+    let config = match client {
+        Some((certificate, key)) => config.with_client_auth_cert(vec![certificate], key).unwrap(),
+        None => config.with_no_client_auth(),
+    };
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
 fn certificate(path: &Path) -> CertificateDer<'static> {
@@ -192,7 +212,10 @@ async fn a_review_that_is_not_ours_is_allowed_unchanged_and_counted() {
         let (_, answer) = server.post(path, other.to_string().as_bytes()).await;
         let answer: Value = serde_json::from_str(&answer).unwrap();
         assert_eq!(answer["response"], json!({"uid": "u", "allowed": true}), "{path}");
-        let counted = format!(r#"reviews_total{{webhook="{}",verdict="unconfigured"}} 1"#, &path[1..]);
+        let counted = format!(
+            r#"reviews_total{{webhook="{}",operation="DELETE",verdict="unconfigured"}} 1"#,
+            &path[1..]
+        );
         assert!(server.metrics().contains(&counted), "{}", server.metrics());
     }
 }

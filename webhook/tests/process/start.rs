@@ -31,6 +31,22 @@ fn a_missing_certificate_is_named_with_its_flag() {
 }
 
 #[test]
+fn a_path_that_is_set_but_empty_is_refused_with_its_flag() {
+    for (variable, flag) in [
+        ("ROADSTEAD_CLIENT_CA", "--client-ca"),
+        ("ROADSTEAD_TLS_CERT", "--tls-cert"),
+        ("ROADSTEAD_TLS_KEY", "--tls-key"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_roadstead-webhook"));
+        command.env_clear().env("ROADSTEAD_TLS_CERT", "x").env("ROADSTEAD_TLS_KEY", "x").env(variable, "");
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(flag), "{said}");
+    }
+}
+
+#[test]
 fn an_unreadable_key_is_named_with_its_flag() {
     let folder = tempfile::tempdir().unwrap();
     let files = Files::new(folder.path());

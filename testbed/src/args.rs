@@ -37,6 +37,8 @@ enum Command {
     Status,
     /// Tell the story of a change, on a cluster of its own that is gone at the end
     Demo,
+    /// Let users act at random and faults happen, and check what came of it
+    Chaos(testbed::chaos::Chaos),
     /// Measure; prints lines `figure <name> <value> <unit>`
     Bench {
         /// What to measure
@@ -79,6 +81,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Start { part } => play::start(&folder, &part).await,
         Command::Status => play::status(&folder).await,
         Command::Demo => testbed::demo::run().await,
+        Command::Chaos(chaos) => Box::pin(chaos.run()).await,
         Command::Bench { what } => what.run().await,
     }
 }

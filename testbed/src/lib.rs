@@ -34,7 +34,7 @@ pub use hyper::Method;
 pub use hyper::http::request::Parts as Request;
 pub use nats::Nats;
 pub use part::Part;
-pub use proxy::{Hold, Proxy};
+pub use proxy::{Disturbance, Hold, Proxy, Trouble};
 pub use run::Output;
 pub use stack::{Options, Stack};
 pub use view::DeploymentView;

@@ -1,12 +1,15 @@
 //! A proxy between one client and the API server, with which a test decides at which point of a request
 //! the world changes: a request that never arrives, or one that was applied and never answered.
 
+mod disturb;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
+pub use disturb::{Disturbance, Trouble};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
@@ -42,6 +45,7 @@ pub struct Hold {
 struct Shared {
     upstream: kube::Client,
     rules: Mutex<Vec<Arc<Rule>>>,
+    disturbed: Mutex<Vec<Arc<disturb::Disturbed>>>,
     seen: Mutex<Vec<String>>,
 }
 
@@ -71,8 +75,8 @@ impl Proxy {
         let url = format!("http://{}", listener.local_addr()?);
         let upstream =
             Endpoint { url: server.url.clone(), ca_pem: server.ca_pem.clone(), ready: String::new() };
-        let (rules, seen) = (Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { upstream: upstream.client()?, rules, seen });
+        let (rules, disturbed, seen) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { upstream: upstream.client()?, rules, disturbed, seen });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { url, shared, accepting })
     }
@@ -169,12 +173,21 @@ impl Shared {
         let (mut parts, body) = request.into_parts();
         lock(&self.seen).push(format!("{} {}", parts.method, parts.uri));
         self.pass(&parts, Point::BeforeForward).await;
+        let trouble = self.trouble(&parts);
+        match trouble {
+            Some(Trouble::Late(pause)) => tokio::time::sleep(pause).await,
+            Some(Trouble::Refused(status)) => return Ok(disturb::refusal(status)),
+            Some(Trouble::Hidden(_)) | None => {}
+        }
         // The client's own address for itself; the API server gets one that fits it.
         parts.headers.remove(hyper::header::HOST);
         let body = Body::from(body.collect().await?.to_bytes());
         let forwarded = hyper::Request::from_parts(parts.clone(), body);
         let answer = self.upstream.send(forwarded).await?;
         self.pass(&parts, Point::BeforeAnswer).await;
+        if let Some(Trouble::Hidden(status)) = trouble {
+            return Ok(disturb::refusal(status));
+        }
         Ok(answer)
     }
 

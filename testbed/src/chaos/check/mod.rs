@@ -11,6 +11,8 @@ mod slots;
 mod tests;
 mod world;
 
+pub(super) use quiet::left;
+
 use std::fmt;
 
 use super::history::{Deployment, History, Millis, Name, Revision, What, Write};

@@ -184,6 +184,7 @@ impl Metrics {
     }
 
     /// A review is in flight until what this gives is dropped.
+    #[must_use]
     pub fn flying(&self) -> InFlight {
         self.in_flight.inc();
         InFlight(self.in_flight.clone())

@@ -7,7 +7,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use webhook::server::Limits;
 
-use crate::serve::{Server, deployment, review};
+use crate::server::{Server, deployment, review};
 
 /// A client's certificate of an authority.
 fn client(authority: &Authority) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {

@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     issue,
-    serve::{deployment, review, trusting},
+    server::{deployment, review, trusting},
 };
 
 /// How long it goes on.

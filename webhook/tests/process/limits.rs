@@ -9,7 +9,7 @@ use tokio::{
 };
 use webhook::server::Limits;
 
-use crate::serve::{Server, deployment, review};
+use crate::server::{Server, deployment, review};
 
 /// What arrives until the server closes the connection.
 async fn rest(mut stream: impl tokio::io::AsyncRead + Unpin) -> String {

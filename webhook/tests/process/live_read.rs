@@ -8,7 +8,7 @@ use contract::Key;
 use serde_json::{Value, json};
 use webhook::server::Limits;
 
-use crate::serve::{Server, review};
+use crate::server::{Server, review};
 
 /// How long an answer of the gate may take here, on a busy machine; the read itself has a fraction of it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -113,7 +113,7 @@ async fn whatever_the_live_read_says_the_answer_is_exact() {
     ];
     for (case, api, from, verdict, read) in cases {
         // Only where the change surely waits is the controller told not to retry.
-        let causes = if verdict == "denied" { 2 } else { 0 };
-        assert_eq!(judge(api, from).await, (verdict.to_owned(), read.to_owned(), causes), "{case}");
+        let count = if verdict == "denied" { 2 } else { 0 };
+        assert_eq!(judge(api, from).await, (verdict.to_owned(), read.to_owned(), count), "{case}");
     }
 }

@@ -7,6 +7,7 @@ mod end;
 mod limits;
 mod live_read;
 mod serve;
+mod server;
 mod start;
 
 use std::time::Duration;

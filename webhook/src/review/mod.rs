@@ -1,11 +1,14 @@
 //! The AdmissionReview: what the API server asks, read without copying.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request>
 
+mod malformed;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, de::IgnoredAny};
-use serde_path_to_error::Track;
 
+pub use self::malformed::Malformed;
+use self::malformed::{from_object, printable, unreadable};
 use crate::object::{Object, members, members_or_null, text_or_null};
 
 /// Longest uid in bytes: the API server's are of 36.
@@ -13,44 +16,6 @@ const UID: usize = 128;
 
 /// Every operation there is.
 const OPERATIONS: [&str; 4] = ["CREATE", "UPDATE", "DELETE", "CONNECT"];
-
-/// Longest text that a sender is told of a problem, in characters: what he sent may be part of it.
-const PROBLEM: usize = 300;
-
-/// Why a review cannot be answered: the sender gets 400 and this text.
-#[derive(Debug, thiserror::Error)]
-pub enum Malformed {
-    /// The body is not the JSON of an AdmissionReview.
-    #[error("not an AdmissionReview: {0}")]
-    Json(String),
-    /// Another kind or version.
-    #[error("{kind} of {api_version} is not supported: send AdmissionReview of admission.k8s.io/v1")]
-    Kind {
-        /// `apiVersion` of the body.
-        api_version: String,
-        /// `kind` of the body.
-        kind: String,
-    },
-    /// A field that must be there is not.
-    #[error("{0} is missing")]
-    Missing(&'static str),
-    /// A field has a value that it cannot have.
-    #[error("{field}: {problem}")]
-    Field {
-        /// Its path in the review.
-        field: &'static str,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// A field cannot be read.
-    #[error("{path}: {problem}")]
-    Unreadable {
-        /// Its path in the review.
-        path: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
 
 /// The body, with objects read as `O`.
 #[derive(Deserialize)]
@@ -154,10 +119,8 @@ impl<'a> Request<'a> {
         object: Option<&'r Object<'a>>,
     ) -> Result<&'r Object<'a>, Malformed> {
         let object = object.ok_or(Malformed::Missing(field))?;
-        let wrong = |member: &str, problem: String| Malformed::Unreadable {
-            path: format!("{field}.{member}"),
-            problem: printable(&problem, PROBLEM),
-        };
+        let wrong =
+            |member: &str, problem: String| Malformed::unreadable(&format!("{field}.{member}"), &problem);
         // Not known yet on CREATE with generateName: the API server generates the name after this.
         let is_named = !(self.is_create() && self.name().is_empty());
         if is_named && object.metadata.name != self.name() {
@@ -246,33 +209,4 @@ impl<'a, O> Review<'a, O> {
 fn strange(body: &str) -> Option<Review<'_, IgnoredAny>> {
     let review: Review<'_, IgnoredAny> = from_object(body).ok()?;
     review.request.as_ref().is_none_or(|request| !request.is_ours()).then_some(review)
-}
-
-/// Reads a text that holds an object and nothing else.
-fn from_object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = members(&mut deserializer)?;
-    deserializer.end().map(|()| value)
-}
-
-/// Where it is that the text cannot be read. To keep the way to each field costs time, so that it is done only after
-/// the reading failed.
-fn unreadable<'a, T: Deserialize<'a>>(text: &'a str, error: serde_json::Error) -> Malformed {
-    let (mut deserializer, mut track) = (serde_json::Deserializer::from_str(text), Track::new());
-    let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
-    let (path, problem) = match members::<T, _>(tracked) {
-        Err(error) => (track.path().to_string(), error),
-        // The text is whole and something follows it.
-        Ok(_) => (String::new(), error),
-    };
-    let problem = printable(&problem.to_string(), PROBLEM);
-    match path.as_str() {
-        "" | "." => Malformed::Json(problem),
-        path => Malformed::Unreadable { path: printable(path, PROBLEM), problem },
-    }
-}
-
-/// A text that a stranger chose, fit for one line of a log.
-fn printable(text: &str, most: usize) -> String {
-    text.chars().take(most).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }

@@ -14,7 +14,7 @@ use crate::deployment;
 /// Namespaces that the Deployments are spread over.
 const NAMESPACES: usize = 50;
 /// Environment variables of a Deployment, to make it a few kB large.
-const VARIABLES: usize = 20;
+const VARIABLES: usize = 30;
 
 /// Its namespace and name.
 fn address(number: usize) -> (String, String) {
@@ -90,4 +90,30 @@ pub(super) fn namespaces() -> Vec<Value> {
         })
     };
     (0..NAMESPACES).map(namespace).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, atomic::AtomicUsize};
+
+    use super::*;
+    use crate::generated::Size;
+
+    #[test]
+    fn the_metadata_is_as_large_as_that_of_real_objects() {
+        let cluster = Cluster {
+            size: Size { deployments: 2, held: 1 },
+            renewed: Mutex::default(),
+            watchers: Mutex::default(),
+            version: 1.into(),
+            reads: AtomicUsize::default(),
+            careless: AtomicUsize::default(),
+        };
+        for number in 0..2 {
+            let bytes = cluster.metadata_only(number).to_string().len();
+            assert!((3_000..6_000).contains(&bytes), "{bytes}");
+        }
+        assert_eq!(cluster.deployment(0)["metadata"]["labels"][PHASE_LABEL], "held");
+        assert!(cluster.deployment(1)["metadata"]["labels"][PHASE_LABEL].is_null());
+    }
 }

@@ -195,7 +195,7 @@ impl<'a> Side<'a> {
         image: &str,
         what: &str,
     ) -> Result<T> {
-        let limit = Duration::from_secs(120) + SLOWEST * u32::try_from(self.names.len())?;
+        let limit = Duration::from_mins(2) + SLOWEST * u32::try_from(self.names.len())?;
         let mut all = std::pin::pin!(tokio::time::timeout(limit, all));
         let mut look = tokio::time::interval(LOOK);
         loop {

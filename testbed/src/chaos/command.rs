@@ -1,10 +1,11 @@
 //! The command line of chaos, and its figures.
 
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use super::run;
+use super::{run, seeded};
 
 /// Let users act at random and faults happen, and check what came of it
 #[derive(Clone, Debug, clap::Args)]
@@ -18,6 +19,9 @@ pub struct Chaos {
     /// Faults between them
     #[arg(long, default_value_t = 50)]
     faults: usize,
+    /// Prove the checker instead: find each seeded bug in the binaries of this folder
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["seed", "actions", "faults"])]
+    seeded_bugs: Option<PathBuf>,
     /// How the figures are printed
     #[arg(short, long, default_value = "text")]
     output: Output,
@@ -38,6 +42,9 @@ impl Chaos {
     /// # Errors
     /// When something was violated, or the testbed itself failed.
     pub async fn run(self) -> anyhow::Result<()> {
+        if let Some(folder) = &self.seeded_bugs {
+            return self.prove(folder).await;
+        }
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         // Short enough to be typed again.
         let seed = self.seed.unwrap_or(clock.as_secs() % 1_000_000);
@@ -56,6 +63,19 @@ impl Chaos {
             ("violations", count(violations), "violations"),
         ]);
         anyhow::ensure!(violations == 0, "{violations} violations; again with: --seed {seed}");
+        Ok(())
+    }
+
+    async fn prove(&self, folder: &Path) -> anyhow::Result<()> {
+        let proof = seeded::prove(folder).await?;
+        self.print(&[
+            ("seeded_bugs", count(seeded::BUGS.len()), "bugs"),
+            ("seeded_bugs_missed", count(proof.missed.len()), "bugs"),
+            ("false_alarms", count(proof.false_alarms.len()), "scenarios"),
+        ]);
+        anyhow::ensure!(proof.missed.is_empty(), "not found: {}", proof.missed.join(", "));
+        let alarms = &proof.false_alarms;
+        anyhow::ensure!(alarms.is_empty(), "violations without the bug: {}", alarms.join(", "));
         Ok(())
     }
 

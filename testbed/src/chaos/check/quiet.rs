@@ -1,5 +1,5 @@
 //! Nothing is left behind when all is quiet: no closed gate, no rollout that nobody ends, no pause of ours. What was
-//! given up stays closed: that is its end.
+//! given up stays closed, and the label of a failure stays: those are ends.
 
 use contract::Phase;
 
@@ -24,10 +24,11 @@ pub(in super::super) fn left(deployment: &Deployment) -> Option<String> {
     if state.phase == Some(Phase::Dead) {
         return None;
     }
+    let over = matches!(state.phase, None | Some(Phase::Failed));
     if state.is_closed() {
         return Some(format!("change {change} is still held"));
     }
-    if let Some(phase) = state.phase {
+    if let Some(phase) = state.phase.filter(|_| !over) {
         return Some(format!("change {change} is still {phase}"));
     }
     state.paused.then(|| format!("it is still paused by Roadstead, after change {change}"))

@@ -66,12 +66,11 @@ fn template(step: &Step<'_>, limits: &Limits, settled: bool) -> Option<String> {
         return None;
     }
     let Some(old) = step.old else { return Some("it was created and not held".to_owned()) };
-    let known = [old.state.released.as_ref(), old.state.good_or_released()];
-    if new.gate == Some(Gate::Open) && known.contains(&Some(&step.new.digest)) {
+    // What was let through last, or what succeeded last.
+    let known = [old.state.released.as_ref(), old.state.good.as_ref()].contains(&Some(&step.new.digest));
+    if new.gate == Some(Gate::Open) && known && new.quarantined == old.state.quarantined {
         return None;
     }
-    let rolled_back = new.quarantined.contains(&old.digest)
-        && old.state.good_or_released() == Some(&step.new.digest)
-        && step.may_be_by(&limits.executor);
+    let rolled_back = new.quarantined.contains(&old.digest) && known && step.may_be_by(&limits.executor);
     (!rolled_back).then(|| "a new template was stored behind an open gate, and it is no way back".to_owned())
 }

@@ -12,7 +12,7 @@ THREADS ?= 4
 # A parallel build of everything on two cores needs no more than this.
 CARGO ?= cargo
 
-.PHONY: help chaos chaos-short demo test up down stop start bench bench-outbox bench-restarts bench-storm bench-webhook tools build lint unit control-plane chart
+.PHONY: help chaos chaos-short demo test up down stop start bench bench-outbox bench-restarts bench-storm bench-webhook tools build lint unit control-plane chart fuzz fuzz-short
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -20,8 +20,8 @@ use crate::ports::free_port;
 use crate::process::{Lifetime, Spec};
 
 /// How long a webhook behind the balancer goes on after it was told to stop: longer than the balancer needs to hear
-/// of it, as in a cluster.
-const SHUTDOWN_DELAY: &str = "1s";
+/// of it, also on a machine that is busy with other tests.
+const SHUTDOWN_DELAY: &str = "3s";
 const YEAR: std::time::Duration = std::time::Duration::from_hours(24 * 365);
 
 /// An installed chart: the names that follow from its release, and its webhook's address and certificate.

@@ -12,7 +12,7 @@ THREADS ?= 4
 # A parallel build of everything on two cores needs no more than this.
 CARGO ?= cargo
 
-.PHONY: help chaos chaos-short demo test up down stop start bench bench-outbox bench-restarts bench-storm bench-webhook tools build lint unit control-plane chart fuzz fuzz-short
+.PHONY: help chaos chaos-proof chaos-short seeded-bugs demo test up down stop start bench bench-outbox bench-restarts bench-storm bench-webhook tools build lint unit control-plane chart fuzz fuzz-short
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,12 +23,22 @@ demo: build ## Watch a change being held, queued, released and rolled out
 test: lint build unit fuzz-short control-plane chart ## Prove it: formatting, lints, unit tests, a real control plane, the chart
 
 # The plan follows from SEED and the sizes; without SEED it follows from the clock.
-chaos: build ## Users and faults at random, checked: make chaos SEED=1 ACTIONS=500 FAULTS=50
+chaos: build chaos-proof ## Users and faults at random, checked: make chaos SEED=1 ACTIONS=500 FAULTS=50
 	@PATH="$(TOOLS):$$PATH" target/debug/testbed chaos $(if $(SEED),--seed $(SEED)) \
 		--actions $(or $(ACTIONS),10000) --faults $(or $(FAULTS),1000)
 
-chaos-short: build ## Users and faults at random: the share of make test
+chaos-short: build chaos-proof ## Users and faults at random: the share of make test
 	@PATH="$(TOOLS):$$PATH" target/debug/testbed chaos --seed $(or $(SEED),1) --actions 500 --faults 50
+
+chaos-proof: seeded-bugs ## Prove the checker of chaos: each seeded bug is found
+	@PATH="$(TOOLS):$$PATH" target/debug/testbed chaos --seeded-bugs target/debug/seeded-bugs
+
+# Mistakes on purpose, in binaries that nothing else uses; those that are meant to run are put back at once.
+seeded-bugs: build
+	$(CARGO) build --locked --workspace --bins --features executor/seeded-bugs,webhook/seeded-bugs
+	@mkdir -p target/debug/seeded-bugs
+	@cp target/debug/roadstead-webhook target/debug/roadstead-executor target/debug/seeded-bugs/
+	$(CARGO) build --locked --workspace --bins
 
 up: build ## Start a cluster with Roadstead to play with; WITHOUT=executor leaves a part out
 	@target/debug/testbed up $(if $(WITHOUT),--without $(WITHOUT))

@@ -9,6 +9,8 @@ pub mod namespaces;
 pub mod nats;
 pub mod publish;
 pub mod readiness;
+#[cfg(feature = "seeded-bugs")]
+pub mod seeded;
 pub mod streams;
 pub mod tasks;
 

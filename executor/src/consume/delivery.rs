@@ -73,6 +73,12 @@ pub(super) async fn pull(
     let answer = tokio::time::timeout(2 * PULL, client.send_request(subject, request)).await;
     let message =
         answer.unwrap_or_else(|_| Err(async_nats::RequestError::new(RequestErrorKind::TimedOut)))?;
+    #[cfg(feature = "seeded-bugs")]
+    if ops::seeded::seeded("ack-before-release")
+        && let Some(reply) = message.reply.clone()
+    {
+        let _ = client.publish(reply, "+ACK".into()).await;
+    }
     match message.status {
         None => {
             Delivery::of(message, context).map(Some).map_err(|error| PullError::NoReply(error.to_string()))

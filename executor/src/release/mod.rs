@@ -87,6 +87,8 @@ impl Releaser {
         for _ in 0..ROUNDS {
             let live = self.deployments.get(&pointer.namespace, &pointer.name).await?;
             let verdict = verify(pointer, live.as_ref(), self.standing(&pointer.namespace, live.as_ref()));
+            #[cfg(feature = "seeded-bugs")]
+            let (live, verdict) = older(pointer, live, verdict);
             if let Some(failure) = taken.as_mut().and_then(|taken| taken.unsure.take())
                 && verdict == Verdict::Release
             {
@@ -157,6 +159,20 @@ impl Releaser {
             lane,
             requested_by: live.state.requested_by.clone(),
         })
+    }
+}
+
+/// Seeded bug: an older change is let through although a newer one waits.
+#[cfg(feature = "seeded-bugs")]
+fn older(pointer: &Pointer, live: Option<Live>, verdict: Verdict) -> (Option<Live>, Verdict) {
+    match (live, verdict) {
+        (Some(mut live), Verdict::Stale(Stale::Superseded(_)))
+            if ops::seeded::seeded("older-after-newer") =>
+        {
+            live.state.change = Some(pointer.change.clone());
+            (Some(live), Verdict::Release)
+        }
+        unchanged => unchanged,
     }
 }
 

@@ -71,6 +71,10 @@ impl Ledger {
     /// Slots in use.
     #[must_use]
     pub fn in_use(&self) -> usize {
+        #[cfg(feature = "seeded-bugs")]
+        if ops::seeded::seeded("ignore-slots") {
+            return 0;
+        }
         self.holders.values().filter(|holder| holder.counts).count()
     }
 

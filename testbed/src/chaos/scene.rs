@@ -11,19 +11,19 @@ use super::history::{History, Limits};
 use super::record::Recorder;
 use super::wire::Wire;
 use super::{audit, check};
-use crate::{Part, Stack, served};
+use crate::{PATIENCE, Part, Stack, eventually, served};
 
 /// Slots, so few that most changes wait.
 const SLOTS: u32 = 3;
 
 /// All that there is, except the processes of Roadstead itself.
 pub struct Scene {
-    /// Namespaces, NATS, control plane, proxy.
-    pub stack: Stack,
+    /// What happened. First, so that it ends before what it watches.
+    pub recorder: Recorder,
     /// Between executors and NATS.
     pub wire: Wire,
-    /// What happened.
-    pub recorder: Recorder,
+    /// Namespaces, NATS, control plane, proxy.
+    pub stack: Stack,
     limits: Limits,
 }
 
@@ -83,9 +83,18 @@ impl Scene {
         let cast = Cast { webhooks, executors };
         cast.parts().try_for_each(Part::spawn)?;
         futures::future::try_join_all(cast.parts().map(Part::ready)).await?;
-        for namespace in &stack.namespaces {
-            served::held(&stack.client, namespace).await?;
+        if binaries.bug.is_none() {
+            for namespace in &stack.namespaces {
+                served::held(&stack.client, namespace).await?;
+            }
         }
+        // With a bug nobody can say that all is served; that it is asked has to do.
+        eventually("both webhooks are asked", PATIENCE, async || {
+            let ready = stack.balancer()?.ready();
+            anyhow::ensure!(ready == cast.webhooks.len(), "{ready} are ready");
+            Ok(())
+        })
+        .await?;
         served::swept(&stack.client, &stack.release, &stack.fullname, &stack.namespaces).await?;
         Ok(cast)
     }

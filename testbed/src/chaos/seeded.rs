@@ -11,7 +11,8 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use super::check::{Rule, check};
+use super::check::{Rule, Violation, check};
+use super::history::Millis;
 use super::plan::{Manifest, Template};
 use super::report;
 use super::run::quiet;
@@ -26,6 +27,8 @@ pub const VARIABLE: &str = "ROADSTEAD_SEEDED_BUG";
 const SOON: Duration = Duration::from_secs(20);
 /// The same where a message has to come again after the ack wait of 30 s.
 const REDELIVERED: Duration = Duration::from_secs(45);
+/// How often the history is looked at before all is quiet.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a ReplicaSet that must not be made is waited for.
 const NEVER: Duration = Duration::from_secs(3);
 
@@ -112,8 +115,9 @@ async fn play(scene: &Scene, bug: Bug, binaries: &Binaries, kind: &str) -> anyho
     let actor = Actor { scene, cast: &cast, name: &name };
     actor.act(bug.scenario).await.with_context(|| format!("the scenario {name}"))?;
     // What does not become quiet is what the checker is about to find.
-    let _ = quiet(scene, bug.within).await;
-    let history = scene.history(true).await?;
+    let calm = async { quiet(scene, bug.within).await.is_ok() };
+    let by_then = tokio::select! { _ = calm => true, () = early(scene, bug, begin) => false };
+    let history = scene.history(by_then).await?;
     let mut violations = check(&history);
     violations.retain(|violation| violation.at >= begin);
     let counts = |rule: Rule| binaries.bug.is_none() || rule == bug.rule;
@@ -126,6 +130,19 @@ async fn play(scene: &Scene, bug: Bug, binaries: &Binaries, kind: &str) -> anyho
     }
     actor.sweep_up().await?;
     Ok(found)
+}
+
+/// Waits until the rule of a bug has found it; for ever where only the quiet end can tell.
+async fn early(scene: &Scene, bug: Bug, begin: Millis) {
+    let is_it = |violation: &Violation| violation.rule == bug.rule && violation.at >= begin;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if let Ok(history) = scene.history(false).await
+            && check(&history).iter().any(is_it)
+        {
+            return;
+        }
+    }
 }
 
 /// Acts a scenario out with a Deployment of that name.

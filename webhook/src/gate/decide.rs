@@ -69,6 +69,10 @@ pub fn growth(request: &Request<'_>) -> Result<Option<Growth>, Malformed> {
 /// Decides on a growing ReplicaSet from its live owner.
 #[must_use]
 pub fn decide(namespace: &str, growth: &Growth, owner: &Result<Owner, Unreadable>) -> (Verdict, Answer) {
+    #[cfg(feature = "seeded-bugs")]
+    if ops::seeded::seeded("gate-allows-all") {
+        return (Verdict::Allowed, Answer::default());
+    }
     let Growth { owner: name, digest, has_pods, .. } = growth;
     let owner = match owner {
         Ok(owner) if owner.uid == growth.owner_uid => owner,

@@ -68,7 +68,7 @@ impl Scene {
         let etcd = stack.control_plane.etcd.readiness().context("etcd has an address")?.clone();
         let recorder = Recorder::start(etcd, stack.nats.url());
         let limits = limits(&stack).await?;
-        Ok(Self { stack, wire, recorder, limits })
+        Ok(Self { recorder, wire, stack, limits })
     }
 
     /// Starts Roadstead, and waits until a first change would be held and let through.

@@ -18,8 +18,15 @@ pub(super) fn judge(world: &World, write: &Write, new: &ReplicaSet) -> Option<St
     }
     let owner = world.tracks.get(&new.owner)?;
     let same = |owner: &Deployment| owner.digest == new.digest;
+    // What runs while a change waits: it may have been scaled to none, and is scaled up again.
+    let runs = |owner: &Deployment| {
+        [&owner.state.released, &owner.state.good]
+            .into_iter()
+            .any(|known| known.as_ref() == Some(&new.digest))
+    };
     let allowed = if before == 0 {
-        owner.lately(write.at, WINDOW, |owner| !owner.state.is_closed() && same(owner))
+        let allows = |owner: &Deployment| if owner.state.is_closed() { runs(owner) } else { same(owner) };
+        owner.lately(write.at, WINDOW, allows)
     } else {
         // An old one with pods is scaled while a change waits.
         owner.lately(write.at, WINDOW, |owner| !owner.state.is_closed() || !same(owner))

@@ -175,16 +175,17 @@ fn a_replica_set_of_a_held_change_is_found() {
     assert_eq!(end(held().grown("web", "b", 1)), [Rule::Growth]);
     assert_eq!(end(held().grown("web", "b", 0)), [], "a ReplicaSet without pods is none that runs");
     assert_eq!(end(held().grown("web", "a", 3)), [], "the old one is scaled");
+    let from_none = held().later(60_000).grown("web", "a", 0).later(60_000).grown("web", "a", 3);
+    assert_eq!(end(from_none), [], "also from none");
     assert_eq!(end(held().grown("web", "z", 1)), [Rule::Growth], "a template that nobody let through");
 }
 
 #[test]
 fn what_was_let_through_a_moment_ago_may_still_grow_but_not_for_ever() {
-    let held =
-        || story().through("web", "a", 'a').held("web", "b", 'b').released("web").held("web", "c", 'c');
-    let end = |story: Story| story.released("web").succeeded("web").violated();
-    assert_eq!(end(held().grown("web", "b", 1)), []);
-    assert_eq!(end(held().later(60_000).grown("web", "b", 1)), [Rule::Growth]);
+    let both = || story().through("web", "a", 'a').through("web", "b", 'b').grown("web", "a", 0);
+    let end = |story: Story| story.grown("web", "a", 1).released("web").succeeded("web").violated();
+    assert_eq!(end(both().held("web", "c", 'c')), []);
+    assert_eq!(end(both().later(60_000).held("web", "c", 'c').later(60_000)), [Rule::Growth]);
 }
 
 #[test]

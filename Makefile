@@ -20,7 +20,7 @@ help: ## Show this list
 demo: build ## Watch a change being held, queued, released and rolled out
 	@PATH="$(TOOLS):$$PATH" target/debug/testbed demo
 
-test: lint build unit fuzz-short control-plane chart ## Prove it: formatting, lints, unit tests, a real control plane, the chart
+test: lint build unit fuzz-short control-plane chaos-short chart ## Prove it: formatting, lints, unit tests, a real control plane, the chart
 
 # The plan follows from SEED and the sizes; without SEED it follows from the clock.
 chaos: build chaos-proof ## Users and faults at random, checked: make chaos SEED=1 ACTIONS=500 FAULTS=50

@@ -101,14 +101,17 @@ impl<'a> Target<'a> {
     async fn operate(&self, fault: Fault) -> anyhow::Result<()> {
         let context = self.scene.stack.jetstream().await?;
         match fault {
-            Fault::Purge => drop(context.get_stream(CHANGES).await?.purge().await?),
-            // It may be gone already.
+            // What is to be hit may be gone already, by an earlier fault.
+            Fault::Purge => {
+                let Ok(stream) = context.get_stream(CHANGES).await else { return Ok(()) };
+                stream.purge().await?;
+            }
             Fault::DeleteStream(name) => drop(context.delete_stream(name).await),
             Fault::DeleteConsumer(number) => {
                 let Ok(stream) = context.get_stream(CHANGES).await else { return Ok(()) };
                 let names: Vec<String> = stream.consumer_names().try_collect().await?;
                 if let Some(name) = names.get(number % names.len().max(1)) {
-                    stream.delete_consumer(name).await?;
+                    drop(stream.delete_consumer(name).await);
                 }
             }
             _ => {}

@@ -48,6 +48,8 @@ pub struct State {
     pub paused: bool,
     /// [`Key::Quarantined`]
     pub quarantined: Vec<Digest>,
+    /// [`Key::Attempt`] as it stands; see [`State::attempt`].
+    pub attempt: Option<u32>,
     /// [`PHASE_LABEL`]
     pub phase: Option<Phase>,
 }
@@ -69,6 +71,7 @@ impl State {
             quarantined: own(Key::Quarantined)
                 .map(|list| list.split(',').filter_map(|text| text.parse().ok()).collect())
                 .unwrap_or_default(),
+            attempt: own(Key::Attempt).and_then(|text| text.parse().ok()),
             phase: label(PHASE_LABEL).and_then(|text| text.parse().ok()),
         }
     }
@@ -89,6 +92,12 @@ impl State {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.gate == Some(Gate::Closed)
+    }
+
+    /// Which attempt of the change this is: 1 until it was replayed.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt.unwrap_or(1)
     }
 
     /// The digest of the last rollout that succeeded: `good`, or `released` where it is absent.
@@ -119,16 +128,21 @@ mod tests {
                 (Key::Released, &a),
                 (Key::Quarantined, &format!("{b},nonsense")),
                 (Key::Paused, "true"),
+                (Key::Attempt, "3"),
             ],
             Some("held"),
         );
         assert!(read.is_closed() && read.paused);
+        assert_eq!((read.attempt(), State::default().attempt()), (3, 1));
         assert_eq!(read.change.as_ref().map(ChangeId::as_str), Some("abcdefghij"));
         assert_eq!(read.good_or_released().map(Digest::as_str), Some(a.as_str()));
         assert_eq!(read.quarantined, [b.parse().unwrap()]);
         assert_eq!(read.phase, Some(Phase::Held));
         assert_eq!(
-            state(&[(Key::Gate, "ajar"), (Key::Released, "x"), (Key::Paused, "yes")], Some("x")),
+            state(
+                &[(Key::Gate, "ajar"), (Key::Released, "x"), (Key::Paused, "yes"), (Key::Attempt, "-1")],
+                Some("x")
+            ),
             State::default()
         );
     }

@@ -114,7 +114,7 @@ impl Errands {
         } else if live.state.phase != Some(Phase::Released) {
             self.free(&old.uid, live.generation).await;
         }
-        let succeeded = live.state.good.as_ref() == Some(&old.digest);
+        let succeeded = live.state.last_good() == Some(&old.digest);
         if let (false, Some(by)) = (succeeded, &live.state.change) {
             let message = format!("change {by} took its place during the rollout");
             events.tell_surely(&about, Phase::Superseded, &message, &self.stop).await;

@@ -70,7 +70,8 @@ pub fn decide(request: &Request<'_>, settings: &Settings) -> Result<(Verdict, An
     let (verdict, warnings) = match pair.templates().map_err(template)? {
         None => (Verdict::Passed, Vec::new()),
         Some((new, old)) => {
-            let mut before = intent.own.state();
+            let phase = intent.phase.as_deref().and_then(|text| text.parse().ok());
+            let mut before = State { phase, ..intent.own.state() };
             pair.remember_what_runs(&mut intent, &mut before, old.as_ref());
             let digest = new.digest();
             if let Some(denial) = pair.quarantine_denial(&before, &digest, settings) {
@@ -121,8 +122,8 @@ impl<'a> Pair<'a, '_> {
         Ok((new != old).then_some((new, Some(old))))
     }
 
-    /// `released`, and with it `good`, where it is absent: what runs, but only if it does run. The template of a
-    /// stored object that is itself closed never ran.
+    /// `released` where it is absent: what runs, but only if it does run. The template of a stored object that is
+    /// itself closed never ran. And `good` as it is now: as long as nothing is held or in flight nobody writes it.
     fn remember_what_runs(&self, intent: &mut Intent<'a>, before: &mut State, old: Option<&Canonical>) {
         if let Some(old) = old
             && before.released.is_none()
@@ -130,18 +131,18 @@ impl<'a> Pair<'a, '_> {
         {
             let runs = old.digest();
             intent.own.set(Key::Released, Some(runs.to_string()));
-            if before.good.is_none() {
-                intent.own.set(Key::Good, Some(runs.to_string()));
-                before.good = Some(runs.clone());
-            }
             before.released = Some(runs);
+        }
+        before.good = before.last_good().cloned();
+        if let Some(good) = &before.good {
+            intent.own.set(Key::Good, Some(good.to_string()));
         }
     }
 
     /// A new template: back to what was let through opens the gate, anything else waits.
     fn submit(&self, intent: &mut Intent<'a>, before: State, digest: &Digest) -> (Verdict, Vec<String>) {
         let is = |known: Option<&Digest>| known == Some(digest);
-        let opens = is(before.released.as_ref()) || is(before.good_or_released());
+        let opens = is(before.released.as_ref()) || is(before.good.as_ref());
         let change = self.change_id(digest);
         intent.own.set(Key::Change, Some(change.to_string()));
         intent.own.set(Key::RequestedBy, Some(self.request.user_info.username.clone()));

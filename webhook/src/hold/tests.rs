@@ -114,7 +114,6 @@ fn released(held: &Value) -> Value {
 /// What the executor makes of a released Deployment whose rollout reached its end.
 fn succeeded(released: &Value) -> Value {
     let mut done = released.clone();
-    done["metadata"]["annotations"][Key::Good.name()] = json!(digest(released));
     done["metadata"]["labels"].as_object_mut().unwrap().remove(PHASE_LABEL);
     done
 }

@@ -11,6 +11,7 @@ pub mod follow;
 pub mod live;
 pub mod metrics;
 pub mod outcome;
+pub mod queue;
 pub mod release;
 pub mod run;
 pub mod slots;

@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod eventually;
 pub mod fixtures;
 pub mod folder;
+pub mod generated;
 pub mod kubeconfig;
 pub mod nats;
 pub mod part;

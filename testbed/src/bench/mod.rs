@@ -1,6 +1,8 @@
 //! Measurements on the testbed. Each ends with lines `figure <name> <value> <unit>` that a script can read.
 
+pub mod executor;
 mod release;
+mod usage;
 mod webhook;
 
 use anyhow::Result;
@@ -10,6 +12,8 @@ use anyhow::Result;
 pub enum Bench {
     /// Time from the answer to an apply until the new ReplicaSet exists
     Release,
+    /// Releases a second, memory and start of the executor with a large backlog
+    Executor,
     /// What a review costs the webhook, next to a bare echo
     Webhook,
 }
@@ -19,6 +23,7 @@ impl Bench {
     pub async fn run(self) -> Result<()> {
         match self {
             Self::Release => release::run().await,
+            Self::Executor => executor::run().await,
             // A runtime of its own: one thread that sends, waits and reads disturbs the server least.
             Self::Webhook => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

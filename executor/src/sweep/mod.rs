@@ -158,9 +158,7 @@ impl Sweeper {
     /// what changes later, their generation tells.
     async fn stands(&self, namespace: &str, way: Way<'_>) -> Result<bool, Failure> {
         match way {
-            Way::In(uid) => {
-                Ok(self.memory.read().await?.get(namespace).map(String::as_str) != Some(uid))
-            }
+            Way::In(uid) => Ok(self.memory.read().await?.get(namespace).map(String::as_str) != Some(uid)),
             Way::Out(uid) => {
                 let found = self.live(namespace).await?;
                 let same = found.filter(|found| found.metadata.uid.as_deref() == Some(uid));

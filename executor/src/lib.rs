@@ -13,6 +13,8 @@ pub mod metrics;
 pub mod outcome;
 pub mod queue;
 pub mod release;
+mod replica_sets;
+mod rollback;
 pub mod run;
 pub mod slots;
 pub mod sweep;

@@ -9,7 +9,7 @@ use async_nats::{
     jetstream::{self, Context},
 };
 use contract::{
-    Change, DeadLetter,
+    Change, DeadLetter, Lane,
     stream::{CHANGES, consumer},
     subject::{self, ChangeSubject},
 };
@@ -20,6 +20,7 @@ use crate::{
     error::Failure,
     metrics::Metrics,
     outcome::{Outcome, Reason},
+    queue::Queued,
 };
 
 /// Longest wait for the answer to a pull. The server answers at once, also when there is nothing.
@@ -38,7 +39,8 @@ const ONE_SOON: &str = r#"{"batch":1,"expires":250000000}"#;
 pub(super) struct Delivery {
     message: Message,
     reply: async_nats::Subject,
-    sequence: u64,
+    /// Its sequence in the stream.
+    pub(super) sequence: u64,
     published: i128,
     /// How often it was delivered, this time included.
     pub(super) delivered: u64,
@@ -61,7 +63,7 @@ pub(super) enum PullError {
 pub(super) async fn pull(
     context: &Context,
     cluster: &str,
-    pick: Pick,
+    pick: &Pick,
 ) -> Result<Option<Delivery>, PullError> {
     let client = context.client();
     let queue = consumer(cluster, pick.place.lane, pick.place.shard);
@@ -108,6 +110,12 @@ impl Delivery {
             name: change.name.clone(),
         };
         if says == address && says.cluster == cluster { Ok(change) } else { Err(Failure::Misaddressed) }
+    }
+
+    /// What it says without being read: which change of the lane it is; `None` where it is none of ours.
+    pub(super) fn queued(&self, lane: Lane) -> Option<Queued> {
+        let published = i64::try_from(self.published / 1_000_000).ok()?;
+        Queued::read(&self.message, lane, self.sequence, published)
     }
 
     /// The subject that it was on.
@@ -166,7 +174,9 @@ impl Delivery {
         metrics: &Metrics,
     ) -> Option<Duration> {
         metrics.retried(reason.as_str());
-        let word = format!(r#"-NAK {{"delay": {}}}"#, pause.as_nanos());
+        // Without a delay it is the next that is delivered, before what stands behind it.
+        let delayed = || format!(r#"-NAK {{"delay": {}}}"#, pause.as_nanos());
+        let word = if pause.is_zero() { "-NAK".to_owned() } else { delayed() };
         let sent = tokio::time::timeout(SETTLE, client.publish(self.reply.clone(), word.into())).await;
         matches!(sent, Ok(Ok(()))).then_some(pause)
     }

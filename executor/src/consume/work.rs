@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contract::Phase;
+use contract::{Phase, Pointer};
 use ops::chain;
 
 use super::delivery::Delivery;
@@ -13,7 +13,7 @@ use crate::{
     metrics::Metrics,
     outcome::{Outcome, Reason},
     release::{Releaser, Turn},
-    verify::{Pointer, Stale},
+    verify::Stale,
 };
 
 /// Longest work on one message. With settling it stays below the ack wait, and below the time that a process has
@@ -60,12 +60,14 @@ impl Worker {
         granted: impl Fn() + Send + Sync,
     ) -> Result<Outcome, Failure> {
         let about = Subject::from(pointer);
+        self.events.seen(&about);
         match self.releaser.turn(pointer, granted).await? {
             Turn::Released(live) => {
                 self.metrics.released();
                 let about = Subject::of(&live).unwrap_or(about);
                 self.events.tell(&about, Phase::Released, "let through; the rollout begins").await?;
             }
+            Turn::Spent => {}
             Turn::Ended if delivery.delivered == 1 => {}
             // A process that died after the release may not have told of it.
             Turn::InFlight | Turn::Ended => {

@@ -2,6 +2,7 @@
 
 use contract::{ChangeId, Lane};
 
+use super::index::UNPLACED;
 use crate::live::UnixMillis;
 
 /// A held change as its Deployment tells of it.
@@ -72,4 +73,11 @@ pub(super) struct Entry {
     pub(super) source: (u32, u32),
     /// The reading of the stream that told of its place last.
     pub(super) reading: u32,
+}
+
+impl Entry {
+    /// Whether its message was seen.
+    pub(super) fn is_placed(&self) -> bool {
+        self.place < UNPLACED
+    }
 }

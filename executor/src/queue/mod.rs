@@ -6,14 +6,23 @@ mod entry;
 mod forecast;
 mod index;
 mod order;
+mod picture;
+mod publish;
+mod role;
+mod space;
+mod tail;
 mod turns;
+mod view;
 
 pub use self::{
     entry::{Held, Queued, Trouble},
     forecast::{Forecast, Rollouts},
-    index::{Index, Name},
-    order::places,
+    index::Index,
+    order::{Row, places},
+    publish::{INTERVAL, Publisher},
+    space::Name,
     turns::{After, Choice, Shards},
+    view::{View, Viewer},
 };
 
 #[cfg(test)]

@@ -38,6 +38,13 @@ fn known(index: &Index) -> Shards {
     index.turns[1].shards.map(|busy| busy > 0)
 }
 
+/// What is done with a message that was asked for when it was somebody's turn.
+fn choose(index: &mut Index, turn: Option<&str>, own: (&str, &str), sequence: u64) -> Choice {
+    let turn = turn.map(Name::from);
+    index.turns[1].asked[0].extend(turn.clone());
+    index.choose((NORMAL, 0), turn.as_ref(), own, sequence)
+}
+
 fn instead(namespace: &str, name: &str) -> Choice {
     Choice::Instead(namespace.into(), name.into())
 }
@@ -104,10 +111,10 @@ fn a_message_that_the_stream_lost_loses_its_place() {
 
 #[test]
 fn the_namespaces_take_turns_and_one_that_is_new_has_its_own() {
-    let mut index = index(&[("a", "1", 1), ("a", "2", 2), ("a", "3", 3), ("c", "1", 4)]);
+    let mut index = index(&[("a", "1", 1), ("a", "2", 2), ("a", "3", 3), ("c", "1", 4), ("c", "2", 5)]);
     assert_eq!([(); 3].map(|()| next(&mut index).unwrap()), ["a", "c", "a"]);
     index.held("b", "1", held("a", NORMAL), (0, 0), 0);
-    assert_eq!([(); 3].map(|()| next(&mut index).unwrap()), ["b", "c", "a"]);
+    assert_eq!([(); 3].map(|()| next(&mut index).unwrap()), ["c", "b", "a"], "it has saved no turns");
 }
 
 #[test]
@@ -126,49 +133,68 @@ fn a_shard_of_which_nothing_is_known_is_looked_into_first() {
 #[test]
 fn the_one_whose_turn_it_is_comes_instead_of_the_one_that_was_delivered() {
     let mut index = index(&[("flood", "1", 1), ("flood", "2", 2), ("few", "1", 3)]);
-    let (flood, few) = ("flood".into(), "few".into());
-    assert_eq!(index.choose(NORMAL, Some(&few), ("flood", "1"), 1), instead("few", "1"));
-    assert_eq!(
-        index.choose(NORMAL, Some(&flood), ("flood", "2"), 2),
-        instead("flood", "1"),
-        "it was put back"
-    );
-    assert_eq!(index.choose(NORMAL, Some(&few), ("flood", "2"), 2), Choice::Own, "the few have nothing more");
+    assert_eq!(choose(&mut index, Some("few"), ("flood", "1"), 1), instead("few", "1"));
+    let put_back = choose(&mut index, Some("flood"), ("flood", "2"), 2);
+    assert_eq!(put_back, instead("flood", "1"), "it was put back, and comes first");
+    let last = choose(&mut index, Some("few"), ("flood", "2"), 2);
+    assert_eq!(last, Choice::Own, "the few have nothing more");
+}
+
+#[test]
+fn an_answer_that_overtakes_another_serves_the_turn_of_its_own() {
+    let mut index = index(&[("a", "1", 1), ("b", "1", 2)]);
+    let asked = ["a", "b"].map(Name::from);
+    index.turns[1].asked[0].extend(asked.clone());
+    assert_eq!(index.choose((NORMAL, 0), Some(&asked[0]), ("b", "1"), 2), Choice::Own);
+    assert_eq!(index.choose((NORMAL, 0), Some(&asked[1]), ("a", "1"), 1), Choice::Own);
+    assert!(index.turns[1].asked[0].is_empty());
+}
+
+#[test]
+fn the_message_of_what_came_instead_has_nothing_left_to_do_once() {
+    let mut index = index(&[("flood", "1", 1), ("few", "1", 3)]);
+    assert_eq!(choose(&mut index, Some("few"), ("flood", "1"), 1), instead("few", "1"));
+    index.done("few", "1");
+    index.settle("few", "1", After::Over);
+    index.departed("few", "1");
+    assert!(!index.is_done(&queued("b", NORMAL, 3)), "another change of that number");
+    assert!(index.is_done(&queued("a", NORMAL, 3)));
+    assert!(!index.is_done(&queued("a", NORMAL, 3)));
 }
 
 #[test]
 fn within_a_namespace_nothing_comes_before_what_others_may_have_in_hand() {
     let mut index = index(&[("shop", "1", 1), ("shop", "2", 2)]);
-    assert_eq!(index.choose(NORMAL, Some(&"shop".into()), ("shop", "2"), 2), Choice::Own);
+    assert_eq!(choose(&mut index, Some("shop"), ("shop", "2"), 2), Choice::Own);
     index.settle("shop", "2", After::PutBack);
-    assert_eq!(index.choose(NORMAL, None, ("shop", "1"), 1), Choice::Own);
+    assert_eq!(choose(&mut index, None, ("shop", "1"), 1), Choice::Own);
 }
 
 #[test]
 fn one_without_a_slot_keeps_its_place_and_one_that_failed_is_left_to_its_own_message() {
     let mut index = index(&[("shop", "1", 1), ("shop", "2", 2), ("shop", "3", 3)]);
-    assert_eq!(index.choose(NORMAL, None, ("shop", "1"), 1), Choice::Own);
+    assert_eq!(choose(&mut index, None, ("shop", "1"), 1), Choice::Own);
     index.settle("shop", "1", After::PutBack);
-    assert_eq!(index.choose(NORMAL, None, ("shop", "2"), 2), instead("shop", "1"));
+    assert_eq!(choose(&mut index, None, ("shop", "2"), 2), instead("shop", "1"));
     index.settle("shop", "1", After::Aside);
     index.settle("shop", "2", After::PutBack);
-    assert_eq!(index.choose(NORMAL, None, ("shop", "3"), 3), instead("shop", "2"));
-    assert_eq!(index.choose(NORMAL, None, ("shop", "1"), 1), Choice::Own, "its message is here again");
+    assert_eq!(choose(&mut index, None, ("shop", "3"), 3), instead("shop", "2"));
+    assert_eq!(choose(&mut index, None, ("shop", "1"), 1), Choice::Own, "its message is here again");
 }
 
 #[test]
-fn a_turn_that_met_an_old_message_is_owed() {
+fn a_turn_that_met_an_old_message_is_given_back() {
     let mut index = index(&[("a", "1", 1), ("b", "1", 2), ("c", "1", 3)]);
     assert_eq!(next(&mut index).unwrap(), "a");
-    assert_eq!(index.choose(NORMAL, Some(&"a".into()), ("a", "gone"), 7), Choice::Own);
-    assert_eq!([(); 2].map(|()| next(&mut index).unwrap()), ["a", "b"]);
+    assert_eq!(choose(&mut index, Some("a"), ("a", "gone"), 7), Choice::Own);
+    assert_eq!([(); 3].map(|()| next(&mut index).unwrap()), ["a", "b", "c"]);
 }
 
 #[test]
 fn what_another_executor_lets_through_is_its_namespaces_turn() {
-    let mut index = index(&[("a", "1", 1), ("b", "1", 2), ("b", "2", 3), ("c", "1", 4)]);
-    index.departed("b", "1");
-    assert_eq!(next(&mut index).unwrap(), "c");
+    let mut index = index(&[("a", "1", 1), ("b", "1", 2), ("a", "2", 3), ("c", "1", 4)]);
+    index.departed("a", "1");
+    assert_eq!([(); 2].map(|()| next(&mut index).unwrap()), ["b", "c"]);
 }
 
 #[test]

@@ -2,13 +2,12 @@
 //! by shard, which several namespaces may share: where the turn is another's, that one's change is let through
 //! instead of the one that was delivered.
 
-use std::ops::Bound::{Excluded, Unbounded};
-
 use contract::{Lane, subject::SHARDS};
 
 use super::{
-    entry::Stand,
-    index::{Index, Name, slot},
+    entry::{Queued, Stand},
+    index::Index,
+    space::{Name, slot},
 };
 
 /// What is done with a message that was delivered.
@@ -48,46 +47,49 @@ impl Index {
             }
         }
         let spaces = &self.spaces;
-        let shard =
-            |name: &Name| spaces.get(name).map(|space| space.shard).filter(|shard| may[usize::from(*shard)]);
-        turns.owed.retain(|name| turns.busy.contains(name));
-        if let Some(at) = turns.owed.iter().position(|name| shard(name).is_some()) {
-            let name = turns.owed.remove(at);
-            let shard = shard(&name)?;
-            return Some((Some(name), shard));
-        }
-        let last = turns.last.clone();
-        let after = last.as_ref().map(|last| turns.busy.range((Excluded(Name::clone(last)), Unbounded)));
-        let from_start = turns.busy.iter();
-        let found = after
-            .into_iter()
-            .flatten()
-            .chain(from_start)
-            .find_map(|name| Some((Name::clone(name), shard(name)?)));
+        let found = turns.busy.iter().find_map(|(_, _, name)| {
+            let shard = spaces.get(name)?.shard;
+            may[usize::from(shard)].then(|| (Name::clone(name), shard))
+        });
         let (name, shard) = found?;
-        turns.last = Some(Name::clone(&name));
+        turns.asked[usize::from(shard)].push_back(Name::clone(&name));
+        self.had_turn(&name, lane);
         Some((Some(name), shard))
     }
 
-    /// What is done with a message that was delivered: `turn` is whose turn it was when it was asked for. Whatever is
+    /// There was no message for a turn.
+    pub fn unused(&mut self, lane: Lane, shard: u16, turn: &Name) {
+        self.redeem(lane, shard, turn);
+    }
+
+    /// What is done with a message that was delivered; `turn`: whose turn it was when it was asked for. Whatever is
     /// chosen is in hand until [`Index::settle`].
     pub fn choose(
         &mut self,
-        lane: Lane,
+        (lane, shard): (Lane, u16),
         turn: Option<&Name>,
         (namespace, name): (&str, &str),
         sequence: u64,
     ) -> Choice {
-        let waits = self.spaces.get(namespace).and_then(|space| space.entries.get(name));
-        let waits = waits.is_some_and(|entry| entry.held.lane == Some(lane) && entry.place == sequence);
+        // Answers may overtake each other: a message serves the turn of its own namespace first.
+        let own = self.spaces.get_key_value(namespace).map(|(key, _)| Name::clone(key));
+        let asked = |turn: &Name| {
+            let asked = &self.turns[slot(lane)].asked[usize::from(shard)];
+            own.as_ref().filter(|own| asked.contains(own)).unwrap_or(turn).clone()
+        };
+        let turn = turn.map(asked).and_then(|turn| self.redeem(lane, shard, &turn));
+        let entry = self.spaces.get(namespace).and_then(|space| space.entries.get(name));
+        let waits = entry.is_some_and(|entry| {
+            (entry.held.lane, entry.place) == (Some(lane), sequence) && entry.stand != Stand::InHand
+        });
         if !waits {
             // An old message, and it takes no slot.
             if let Some(turn) = turn {
-                self.turns[slot(lane)].owed.push(Name::clone(turn));
+                self.give_back_turn(&turn, lane);
             }
             return Choice::Own;
         }
-        let turn = turn.map_or(namespace, |turn| turn);
+        let turn = turn.as_deref().unwrap_or(namespace);
         let first = self.first(turn, lane).or_else(|| self.first(namespace, lane));
         let instead = first.filter(|(first, place, put_back)| {
             // Within one namespace the queue keeps the order itself, but for what was put back.
@@ -102,15 +104,52 @@ impl Index {
         Choice::Own
     }
 
+    /// Takes a turn off those that messages are asked for, or another one of the shard, if an answer that overtook
+    /// this one took it.
+    fn redeem(&mut self, lane: Lane, shard: u16, turn: &Name) -> Option<Name> {
+        let asked = &mut self.turns[slot(lane)].asked[usize::from(shard)];
+        match asked.iter().position(|name| name == turn) {
+            Some(at) => asked.remove(at),
+            None => asked.pop_front(),
+        }
+    }
+
+    /// Whether a message is of a change that was let through here in place of another: it was told of, too.
+    pub fn is_done(&mut self, queued: &Queued) -> bool {
+        let done = self.done.get(&queued.sequence);
+        let is_done =
+            done.is_some_and(|(change, attempt)| (change, *attempt) == (&queued.change, queued.attempt));
+        is_done && self.done.remove(&queued.sequence).is_some()
+    }
+
+    /// A change was let through in place of another, and it was told of: its message has nothing left to do.
+    pub fn done(&mut self, namespace: &str, name: &str) {
+        let entry = self.spaces.get(namespace).and_then(|space| space.entries.get(name));
+        if let Some(entry) = entry.filter(|entry| entry.stand == Stand::InHand && entry.is_placed()) {
+            self.done.insert(entry.place, (entry.held.change.clone(), entry.held.attempt));
+        }
+    }
+
+    /// A message that was not chosen is worked on all the same: what was chosen instead was nothing.
+    pub fn reconsider(&mut self, namespace: &str, name: &str, sequence: u64) {
+        self.change(namespace, name, |entry| {
+            if entry.place == sequence {
+                (entry.stand, entry.put_back) = (Stand::InHand, false);
+            }
+        });
+    }
+
     /// A change that was in hand is not any more.
     pub fn settle(&mut self, namespace: &str, name: &str, after: After) {
-        self.change(namespace, name, |entry| match after {
-            After::Over => {}
-            After::PutBack if entry.stand == Stand::InHand => {
-                (entry.stand, entry.put_back) = (Stand::InLine, true)
+        self.change(namespace, name, |entry| {
+            if entry.stand != Stand::InHand {
+                return;
             }
-            After::Aside if entry.stand == Stand::InHand => entry.stand = Stand::Aside,
-            After::PutBack | After::Aside => {}
+            match after {
+                After::Over => {}
+                After::PutBack => (entry.stand, entry.put_back) = (Stand::InLine, true),
+                After::Aside => entry.stand = Stand::Aside,
+            }
         });
     }
 

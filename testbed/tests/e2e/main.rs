@@ -6,6 +6,7 @@
 mod aborts;
 mod cli;
 mod clients;
+mod events;
 mod faults;
 mod forgery;
 mod helm;
@@ -13,9 +14,11 @@ mod later_webhook;
 mod messages;
 mod namespaces;
 mod pauses;
+mod positions;
 mod queue;
 mod quiet;
 mod reverts;
+mod rollbacks;
 mod scaling;
 
 /// Images of a Deployment's first, second and third version.

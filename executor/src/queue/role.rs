@@ -77,7 +77,9 @@ mod tests {
         assert!(roles.iter_mut().all(|role| role.publishes(true, now)));
         let names = roles.each_ref().map(|role| role.name().to_owned());
         for role in &mut roles {
-            names.iter().for_each(|name| role.heard(name));
+            for name in &names {
+                role.heard(name);
+            }
             role.silence = SILENCE;
         }
         assert_eq!(roles.map(|mut role| role.publishes(true, now)), [true, false]);

@@ -208,3 +208,69 @@ fn a_change_that_failed_is_tried_by_nobody_before_its_time() {
     index.held("shop", "1", held("b", NORMAL), (0, 0), 0);
     assert_eq!(order(&index, "shop"), ["2", "1"], "a newer change begins anew");
 }
+
+/// Lets everything through as a consumer of one shard delivers it, one at a time; answers the namespaces in the order
+/// in which theirs were let through, and how many messages were put back for it.
+fn let_through(
+    index: &mut Index,
+    mut messages: std::collections::VecDeque<(String, String, u64)>,
+) -> (String, usize) {
+    let (mut order, mut put_back) = (String::new(), 0);
+    let mut shards = [false; 32];
+    shards[usize::from(contract::subject::shard("a"))] = true;
+    while let Some((namespace, name, sequence)) = messages.pop_front() {
+        let (turn, shard) = index.next(NORMAL, &shards, &mut 0).unwrap();
+        if index.is_done(&queued("a", NORMAL, sequence)) {
+            let choice = index.choose((NORMAL, shard), turn.as_ref(), (&namespace, &name), sequence);
+            assert_eq!(choice, Choice::Own);
+            continue;
+        }
+        let choice = index.choose((NORMAL, shard), turn.as_ref(), (&namespace, &name), sequence);
+        let (space, first) = match choice {
+            Choice::Own => (Name::from(namespace), Name::from(name)),
+            Choice::Instead(space, first) => {
+                put_back += 1;
+                index.done(&space, &first);
+                messages.push_front((namespace, name, sequence));
+                (space, first)
+            }
+        };
+        index.settle(&space, &first, After::Over);
+        index.departed(&space, &first);
+        order.push_str(&space);
+    }
+    (order, put_back)
+}
+
+/// Namespaces of one shard, and the messages of their changes in the order that is given by their numbers.
+fn one_shard(order: &[usize]) -> (Index, std::collections::VecDeque<(String, String, u64)>) {
+    let shard = contract::subject::shard("a");
+    let others = (b'b'..=b'z').flat_map(|first| (b'a'..=b'z').map(move |second| [first, second]));
+    let others = others.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
+    let others = others.filter(|name| contract::subject::shard(name) == shard);
+    let namespaces: Vec<_> = std::iter::once("a".to_owned()).chain(others).collect();
+    let messages =
+        order.iter().zip(1..).map(|(at, sequence)| (namespaces[*at].clone(), sequence.to_string(), sequence));
+    let messages: std::collections::VecDeque<_> = messages.collect();
+    let changes: Vec<_> =
+        messages.iter().map(|(space, name, at)| (space.as_str(), name.as_str(), *at)).collect();
+    (index(&changes), messages)
+}
+
+#[test]
+fn nothing_is_put_back_where_the_queue_has_the_order_of_the_turns() {
+    let (mut index, messages) = one_shard(&[0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 2, 2]);
+    assert_eq!(let_through(&mut index, messages).1, 0);
+}
+
+#[test]
+fn after_a_flood_the_others_take_turns_and_each_is_let_through_once() {
+    let order = [vec![0; 50], vec![1; 3], vec![2; 2]].concat();
+    let (mut index, messages) = one_shard(&order);
+    let names = [0, 50, 53].map(|at: usize| messages[at].0.clone());
+    let (released, put_back) = let_through(&mut index, messages);
+    let [flood, few, fewer] = names;
+    let turns = format!("{flood}{few}{fewer}").repeat(2) + &flood + &few + &flood.repeat(47);
+    assert_eq!(released, turns);
+    assert_eq!((put_back, index.done.len()), (5, 0), "one for each that came before its message");
+}

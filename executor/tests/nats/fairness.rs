@@ -67,8 +67,8 @@ async fn a_flood_of_one_namespace_does_not_starve_another_of_another_shard() {
     assert!(of(&released, "flood").is_sorted() && of(&released, "few").is_sorted(), "{released:?}");
 }
 
-#[tokio::test]
-async fn each_is_let_through_once_and_every_message_settled_when_two_share_a_shard() {
+/// Changes of two namespaces that share a shard, let through by a number of executors at a time.
+async fn each_once(executors: usize) {
     let mut roadstead = Roadstead::new(3).await;
     let other = other_namespace(true);
     roadstead.api.add_namespace(&other);
@@ -78,7 +78,9 @@ async fn each_is_let_through_once_and_every_message_settled_when_two_share_a_sha
     for number in 0..20 {
         roadstead.submit_in(&other, &format!("few-{number:02}"), "web:2", Lane::Normal).await;
     }
-    roadstead.start().await;
+    for _ in 0..executors {
+        roadstead.start().await;
+    }
     roadstead.settled(Lane::Normal).await;
     roadstead.waiting(Lane::Normal, 0).await;
     let mut released = roadstead.api.released();
@@ -87,4 +89,14 @@ async fn each_is_let_through_once_and_every_message_settled_when_two_share_a_sha
     released.dedup();
     assert_eq!(released.len(), 80, "each once");
     roadstead.stop().await;
+}
+
+#[tokio::test]
+async fn each_is_let_through_once_and_every_message_settled_when_two_share_a_shard() {
+    each_once(1).await;
+}
+
+#[tokio::test]
+async fn several_executors_that_choose_at_the_same_time_let_each_through_once() {
+    each_once(3).await;
 }

@@ -68,7 +68,7 @@ impl Roadstead {
         }
     }
 
-    /// Starts an executor and waits until it is ready.
+    /// Starts an executor, or one more, and waits until it is ready.
     pub(crate) async fn start(&mut self) {
         let (client, stop) = (self.api.client(), self.stop.clone());
         let handles =
@@ -94,6 +94,7 @@ impl Roadstead {
             cluster: CLUSTER.into(),
             metrics,
         });
+        self.view = View::default();
         let view = self.view.clone();
         let viewer = Viewer {
             view: view.clone(),

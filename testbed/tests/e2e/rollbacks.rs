@@ -85,6 +85,13 @@ async fn a_failed_rollout_goes_back_and_the_same_again_is_denied_until_lifted() 
             // Anything else is a change like any other.
             t.apply(&web(V3)).await?.ok()?;
             ensure!(t.succeeded("web").await?.image() == V3);
+            let quarantined = after.own("roadstead.dev/quarantined").unwrap();
+            let lift = format!("roadstead.dev/lift={}", &quarantined[..12]);
+            t.kubectl(&["annotate", "deployment/web", &lift, "--overwrite"]).await?.ok()?;
+            t.executor.freeze()?;
+            t.apply(&failing()).await?.ok()?;
+            ensure!(t.held("web").await?.own("roadstead.dev/quarantined").is_none());
+            t.executor.thaw()?;
             Ok(())
         })
         .await

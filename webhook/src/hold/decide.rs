@@ -1,7 +1,9 @@
 //! The rules of the hold, as DESIGN states them. The own keys always follow from the stored object and the new
 //! template; what a client sent for them means nothing.
 
-use contract::{Canonical, ChangeId, Digest, Gate, Key, Lane, Phase, State, change_id::Replaced};
+use contract::{
+    Canonical, ChangeId, Digest, Gate, Key, Lane, OnFailure, Phase, State, change_id::Replaced, key,
+};
 
 use super::patch;
 use crate::{
@@ -9,6 +11,9 @@ use crate::{
     object::{Annotations, Object},
     review::{Malformed, Request},
 };
+
+/// Characters of a digest that name it well enough.
+const LIFT: usize = 12;
 
 /// What the decision depends on besides the review.
 #[derive(Clone, Debug)]
@@ -62,9 +67,10 @@ pub fn decide(request: &Request<'_>, settings: &Settings) -> Result<(Verdict, An
             Answer { patch: patch::operations(&pair.new, &intent), ..Answer::default() },
         ));
     }
-    if let Some(denial) = pair.lane_denial() {
+    if let Some(denial) = pair.word_denial() {
         return Ok(denied(denial));
     }
+    pair.lift(&mut intent);
     let template =
         |error: serde_json::Error| Malformed::Field { field: "spec.template", problem: error.to_string() };
     let (verdict, warnings) = match pair.templates().map_err(template)? {
@@ -74,7 +80,7 @@ pub fn decide(request: &Request<'_>, settings: &Settings) -> Result<(Verdict, An
             let mut before = State { phase, ..intent.own.state() };
             pair.remember_what_runs(&mut intent, &mut before, old.as_ref());
             let digest = new.digest();
-            if let Some(denial) = pair.quarantine_denial(&before, &digest, settings) {
+            if let Some(denial) = pair.quarantine_denial(&before, &digest) {
                 return Ok(denied(denial));
             }
             pair.submit(&mut intent, before, &digest)
@@ -194,27 +200,51 @@ impl<'a> Pair<'a, '_> {
         }
     }
 
-    /// A lane that is none is refused where it is new, so that an object written before can still be changed.
-    fn lane_denial(&self) -> Option<Denial> {
-        let lane = |object: &Object<'_>| object.metadata.annotations.as_ref()?.lane().map(str::to_owned);
-        let asked = lane(&self.new)?;
-        let error = asked.parse::<Lane>().err()?;
-        let is_new = self.old.as_ref().and_then(lane).is_none_or(|old| old != asked);
-        is_new.then(|| Denial {
-            message: format!("metadata.annotations[{}]: {error}", contract::key::LANE),
-            causes: vec![("FieldValueInvalid", error.to_string())],
-        })
+    /// A word that means nothing is refused where it is new, so that an object written before can still be changed.
+    fn word_denial(&self) -> Option<Denial> {
+        let lane = |word: &str| word.parse::<Lane>().err().map(|error| error.to_string());
+        let on_failure = |word: &str| word.parse::<OnFailure>().err().map(|error| error.to_string());
+        let denial = |key: &str,
+                      word: fn(&Annotations<'a>) -> Option<String>,
+                      wrong: &dyn Fn(&str) -> Option<String>| {
+            let word = |object: &Object<'a>| object.metadata.annotations.as_ref().and_then(word);
+            let asked = word(&self.new)?;
+            let error = wrong(&asked)?;
+            let is_new = self.old.as_ref().and_then(word).is_none_or(|old| old != asked);
+            is_new.then(|| Denial {
+                message: format!("metadata.annotations[{key}]: {error}"),
+                causes: vec![("FieldValueInvalid", error)],
+            })
+        };
+        denial(key::LANE, |asked| asked.lane().map(str::to_owned), &lane)
+            .or_else(|| denial(key::ON_FAILURE, |asked| asked.on_failure().map(str::to_owned), &on_failure))
     }
 
-    fn quarantine_denial(&self, before: &State, digest: &Digest, settings: &Settings) -> Option<Denial> {
+    /// An order that is new takes the digest that it names off the quarantine. One that stands has been obeyed: what
+    /// failed again since stays quarantined.
+    fn lift(&self, intent: &mut Intent<'a>) {
+        let order = |object: &Object<'a>| Some(object.metadata.annotations.as_ref()?.lift()?.to_owned());
+        let Some(asked) = order(&self.new).filter(|asked| asked.len() >= LIFT) else { return };
+        if self.old.as_ref().and_then(order).is_some_and(|old| old == asked) {
+            return;
+        }
+        let quarantined = intent.own.state().quarantined;
+        let stays = |digest: &&Digest| !digest.as_str().starts_with(&asked);
+        let left: Vec<_> = quarantined.iter().filter(stays).map(Digest::as_str).collect();
+        if left.len() < quarantined.len() {
+            intent.own.set(Key::Quarantined, (!left.is_empty()).then(|| left.join(",")));
+        }
+    }
+
+    fn quarantine_denial(&self, before: &State, digest: &Digest) -> Option<Denial> {
         before.quarantined.contains(digest).then(|| Denial {
             message: format!(
                 "Roadstead denied this change: the same pod template failed before and was rolled back. Change the \
-                 template, or lift the quarantine as an administrator: kubectl annotate deployment {} -n {} {}- --as={}",
+                 template, or lift the quarantine: kubectl annotate deployment {} -n {} {}={} --overwrite",
                 self.request.name(),
                 self.request.namespace(),
-                Key::Quarantined.name(),
-                settings.executor,
+                key::LIFT,
+                &digest.as_str()[..LIFT],
             ),
             causes: vec![("RoadsteadQuarantined", format!("template {digest} is quarantined"))],
         })

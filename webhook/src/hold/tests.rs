@@ -323,8 +323,47 @@ fn a_quarantined_template_is_denied_with_the_way_out() {
     let said = update(&old, &with_image(&old, "bad"));
     let message = said.denial.unwrap();
     assert_eq!(said.verdict, Verdict::Denied);
-    assert!(message.contains("rolled back") && message.contains(EXECUTOR), "{message}");
+    let order = format!("roadstead.dev/lift={}", &digest(&bad)[..12]);
+    assert!(message.contains("rolled back") && message.contains(&order), "{message}");
     assert_eq!(update(&old, &with_image(&old, "good")).verdict, Verdict::Held);
+}
+
+#[test]
+fn a_new_order_lifts_a_quarantine_and_one_that_stands_does_not() {
+    let mut old = settled("a");
+    let bad = with_image(&old, "bad");
+    let both = format!("{},{}", digest(&bad), "9".repeat(64));
+    old["metadata"]["annotations"][Key::Quarantined.name()] = json!(both);
+    for (order, lifts) in
+        [(&digest(&bad)[..12], true), (&digest(&bad)[..11], false), ("999999999999z", false)]
+    {
+        let mut ordered = bad.clone();
+        ordered["metadata"]["annotations"]["roadstead.dev/lift"] = json!(order);
+        assert_eq!(
+            update(&old, &ordered).verdict,
+            if lifts { Verdict::Held } else { Verdict::Denied },
+            "{order}"
+        );
+        let mut before = old.clone();
+        before["metadata"]["annotations"]["roadstead.dev/lift"] = json!(order);
+        assert_eq!(update(&before, &ordered).verdict, Verdict::Denied, "{order} stood before");
+    }
+    let mut ordered = old.clone();
+    ordered["metadata"]["annotations"]["roadstead.dev/lift"] = json!(digest(&bad));
+    let lifted = update(&old, &ordered);
+    assert_eq!(lifted.own(Key::Quarantined), Some(&*"9".repeat(64)));
+}
+
+#[test]
+fn what_is_to_be_done_on_failure_is_said_in_one_of_two_words() {
+    let mut new = settled("a");
+    new["metadata"]["annotations"]["roadstead.dev/on-failure"] = json!("rollback");
+    let denial = update(&settled("a"), &new).denial.unwrap();
+    assert!(
+        denial.contains("metadata.annotations[roadstead.dev/on-failure]")
+            && denial.contains("Rollback or Keep")
+    );
+    assert_eq!(update(&new, &new).verdict, Verdict::Passed);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::Context;
 use contract::{Lane, Phase, Queue, envelope::open, stream, subject};
 use executor::queue::{Held, Publisher, View};
+use futures::StreamExt as _;
 use ops::BoxError;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -96,18 +97,14 @@ async fn one_publishes_at_a_time_and_another_goes_on_when_it_is_gone() {
     let server = Server::start();
     let (_, stop, task) = publisher(&server).await;
     let context = ops::streams::jetstream(&server.client().await);
-    let since = async |number: u64| {
-        eventually("it is published again", async || {
-            let queue = published(&context, NAMESPACE).await.map_err(|error| error.to_string())?;
-            if queue.number >= number { Ok(queue) } else { Err(format!("{} times", queue.number)) }
-        })
-        .await
-    };
-    let first = since(1).await;
+    let first = eventually("it is published", async || published(&context, NAMESPACE).await).await;
     let (view, stop_second, second) = publisher(&server).await;
-    // More than the silence after which the other would begin.
-    let later = since(first.number + 10).await;
-    assert_eq!(later.publisher, first.publisher);
+    let mut said = context.client().subscribe(subject::all_queues(CLUSTER).unwrap()).await.unwrap();
+    // Over more than the silence after which the other would begin.
+    for _ in 0..10 {
+        let queue: Queue = open(&said.next().await.unwrap().payload).unwrap();
+        assert_eq!(queue.publisher, first.publisher);
+    }
     stop.cancel();
     task.await.unwrap().unwrap();
     view.with(|index| index.departed(NAMESPACE, "web"));

@@ -188,7 +188,6 @@ class Rendering:
             "ROADSTEAD_CLUSTER": "default", "ROADSTEAD_NAMESPACES": "", "ROADSTEAD_NATS_URL": "nats://127.0.0.1:4222",
             "ROADSTEAD_NATS_REPLICAS": "1",
             "ROADSTEAD_LOG_FORMAT": "text", "ROADSTEAD_LOG": "info", "ROADSTEAD_WARNINGS": "true",
-            "ROADSTEAD_EXECUTOR_USERNAME": "system:serviceaccount:roadstead:roadstead-executor",
             "ROADSTEAD_SLOTS": "8", "ROADSTEAD_SLOT_TIMEOUT": "15m", "ROADSTEAD_CRASH_LOOP_RESTARTS": "5", "ROADSTEAD_NAMESPACE": "roadstead",
             "ROADSTEAD_SWEPT": "roadstead-namespaces"})
 

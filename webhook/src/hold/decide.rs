@@ -16,12 +16,10 @@ use crate::{
 const LIFT: usize = 12;
 
 /// What the decision depends on besides the review.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Whether clients are told in a warning that their change waits. `kubectl --warnings-as-errors` would fail.
     pub warnings: bool,
-    /// User name of the executor: an administrator lifts a quarantine in its name.
-    pub executor: String,
 }
 
 /// What became of a review; the word is a metric's label.

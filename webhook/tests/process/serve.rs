@@ -60,7 +60,7 @@ impl Server {
         let client =
             kube::Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
         let reviews = Reviews {
-            settings: Settings { warnings: true, executor: "executor".into() },
+            settings: Settings { warnings: true },
             owners: Owners::new(client),
             metrics: metrics.clone(),
             limits,

@@ -8,7 +8,7 @@ use ops::chain;
 use super::delivery::Delivery;
 use crate::{
     error::{Failure, Remedy},
-    event::{Events, Subject},
+    event::{EventReason, Events, Subject},
     live::Live,
     metrics::Metrics,
     outcome::{Outcome, Reason},
@@ -49,8 +49,20 @@ impl Worker {
         };
         worked.unwrap_or_else(|(pointer, failure)| {
             tell_of(pointer.as_ref(), &failure, delivered);
+            if let Some(pointer) = &pointer {
+                self.tell_of_retry(pointer, &failure, delivered);
+            }
             failure.outcome(delivered)
         })
+    }
+
+    /// What somebody has to remove is told of on the Deployment, too.
+    fn tell_of_retry(&self, pointer: &Pointer, failure: &Failure, delivered: u64) {
+        if let Remedy::Retry(Reason::Forbidden | Reason::Refused) = failure.remedy() {
+            let message = format!("not let through yet, tried again: {}", chain(failure));
+            let tries = u32::try_from(delivered).unwrap_or(u32::MAX);
+            self.events.note(&Subject::from(pointer), EventReason::Retrying, &message, tries);
+        }
     }
 
     async fn decide(

@@ -39,6 +39,8 @@ struct State {
     held: Vec<Value>,
     patched: Vec<String>,
     hold_rollouts: bool,
+    /// Reasons of the Kubernetes Events, by Deployment.
+    events: BTreeMap<String, Vec<String>>,
     /// Status codes that the next patches are refused with.
     refusals: Vec<u16>,
 }
@@ -112,6 +114,11 @@ impl ApiServer {
         (change, digest)
     }
 
+    /// Reasons of the Kubernetes Events that were written on a Deployment.
+    pub(crate) fn events(&self, name: &str) -> Vec<String> {
+        self.state().events.get(name).cloned().unwrap_or_default()
+    }
+
     pub(crate) fn annotation(&self, name: &str, key: &str) -> Option<String> {
         let state = self.state();
         Some(state.deployments.get(name)?["metadata"]["annotations"][key].as_str()?.to_owned())
@@ -134,6 +141,10 @@ impl ApiServer {
         let (watched, of_held) = (query.contains("watch=true"), query.contains("phase%3Dheld"));
         let name = path.rsplit('/').next().unwrap_or_default();
         match (&parts.method, watched) {
+            (&Method::POST, _) if path.ends_with("/events") => {
+                let text = body.collect().await.unwrap().to_bytes();
+                self.event(&serde_json::from_slice(&text).unwrap())
+            }
             (&Method::PATCH, _) if path.contains("/deployments/") => {
                 let text = body.collect().await.unwrap().to_bytes();
                 self.patch(name, &serde_json::from_slice(&text).unwrap())
@@ -218,6 +229,13 @@ impl ApiServer {
             };
             Some((event, (server, next + 1)))
         }))
+    }
+
+    fn event(&self, event: &Value) -> Answer {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let (name, reason) = (text(&event["regarding"]["name"]), text(&event["reason"]));
+        self.state().events.entry(name).or_default().push(reason);
+        found(event)
     }
 
     fn changes(&self) -> Answer {

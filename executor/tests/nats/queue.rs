@@ -90,6 +90,31 @@ async fn what_the_api_server_refuses_for_now_comes_again() {
 }
 
 #[tokio::test]
+async fn what_happens_is_written_on_the_deployment_once() {
+    let mut roadstead = Roadstead::new(1).await;
+    roadstead.start().await;
+    roadstead.submit("web", "web:2", Lane::Normal).await;
+    eventually("it is written", async || {
+        let mut events = roadstead.api.events("web");
+        events.sort();
+        if events == ["ChangeHeld", "ChangeReleased", "ChangeSucceeded"] {
+            Ok(())
+        } else {
+            Err(format!("{events:?}"))
+        }
+    })
+    .await;
+    roadstead.api.refuse_next_patch(403);
+    roadstead.submit("forbidden", "web:2", Lane::Normal).await;
+    eventually("it is written", async || {
+        let events = roadstead.api.events("forbidden");
+        if events.contains(&"ChangeRetrying".to_owned()) { Ok(()) } else { Err(format!("{events:?}")) }
+    })
+    .await;
+    roadstead.stop().await;
+}
+
+#[tokio::test]
 async fn a_poison_message_becomes_a_dead_letter_and_stops_nobody() {
     let mut roadstead = Roadstead::new(1).await;
     roadstead.start().await;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use contract::{Lane, Phase, subject::ChangeSubject};
+use contract::{ChangeId, Lane, Phase, subject::ChangeSubject};
 use ops::chain;
 
 use super::{Worker, board::Pick, delivery::Delivery};
@@ -22,9 +22,9 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// What became of a change that came instead.
 enum Instead {
-    /// It was let through; whether that was told.
+    /// It was let through; the change, where that was told.
     Released {
-        told: bool,
+        told: Option<ChangeId>,
     },
     NoSlot,
     /// It has to be seen to by its own message.
@@ -58,11 +58,13 @@ impl Worker {
             return Outcome::Done;
         }
         if let Choice::Instead(space, first) = choice {
+            // Before it is let through: its watch may tell of that at once.
+            let message = view.with(|index| index.message_of(&space, &first));
             let instead = tokio::time::timeout(LIMIT, self.instead(&space, &first, lane, &granted)).await;
             let (after, reason) = match instead.unwrap_or(Instead::Nothing) {
                 Instead::Released { told } => {
-                    if told {
-                        view.with(|index| index.done(&space, &first));
+                    if let Some(message) = message.filter(|message| Some(&message.change) == told.as_ref()) {
+                        view.with(|index| index.done(message));
                     }
                     (After::Over, Some(Reason::NotItsTurn))
                 }
@@ -110,11 +112,11 @@ impl Worker {
             }
         };
         self.metrics.released();
-        let Some(about) = Subject::of(&live) else { return Instead::Released { told: false } };
+        let Some(about) = Subject::of(&live) else { return Instead::Released { told: None } };
         let told = self.events.tell(&about, Phase::Released, "let through; the rollout begins").await;
         if let Err(failure) = &told {
             tracing::debug!(error = chain(failure), "the change's message will tell of its release");
         }
-        Instead::Released { told: told.is_ok() }
+        Instead::Released { told: told.ok().map(|()| about.change().clone()) }
     }
 }

@@ -38,6 +38,9 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// Changes that may be named in a second: what is said of a long queue must not become a load of its own.
 const NAMED: u32 = 10_000;
 
+/// A message is as much of a load as so many changes that are named in it: each is written to the disk.
+const MESSAGE: u32 = 100;
+
 /// Room for one change in a message, with the longest name and error, in bytes.
 const ONE: usize = 2_048;
 
@@ -157,7 +160,7 @@ impl Saying {
         }
     }
 
-    /// Says what there is to say, if it is for this one to do so; answers how many changes were named.
+    /// Says what there is to say, if it is for this one to do so; answers how much of a load it was, see [`NAMED`].
     async fn say(&mut self) -> Result<u32, BoxError> {
         let picture = Picture::of(Lane::ALL.map(|lane| self.publisher.view.with(|index| index.rows(lane))));
         let mut namespaces: BTreeSet<Name> = picture.namespaces().cloned().collect();
@@ -231,7 +234,7 @@ impl Saying {
         }
         let listed = Listed { waiting: queue.waiting, left_out: queue.left_out };
         self.remember(Name::clone(namespace), &listed);
-        Ok(u32::try_from(listed.waiting.len()).unwrap_or(u32::MAX))
+        Ok(MESSAGE + u32::try_from(listed.waiting.len()).unwrap_or_default())
     }
 
     fn forecast(&self) -> Forecast {

@@ -154,7 +154,8 @@ fn an_answer_that_overtakes_another_serves_the_turn_of_its_own() {
 fn the_message_of_what_came_instead_has_nothing_left_to_do_once() {
     let mut index = index(&[("flood", "1", 1), ("few", "1", 3)]);
     assert_eq!(choose(&mut index, Some("few"), ("flood", "1"), 1), instead("few", "1"));
-    index.done("few", "1");
+    let message = index.message_of("few", "1").unwrap();
+    index.done(message);
     index.settle("few", "1", After::Over);
     index.departed("few", "1");
     assert!(!index.is_done(&queued("b", NORMAL, 3)), "another change of that number");
@@ -230,7 +231,8 @@ fn let_through(
             Choice::Own => (Name::from(namespace), Name::from(name)),
             Choice::Instead(space, first) => {
                 put_back += 1;
-                index.done(&space, &first);
+                let message = index.message_of(&space, &first).unwrap();
+                index.done(message);
                 messages.push_front((namespace, name, sequence));
                 (space, first)
             }

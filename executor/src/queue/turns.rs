@@ -5,7 +5,7 @@
 use contract::{Lane, subject::SHARDS};
 
 use super::{
-    entry::{Queued, Stand},
+    entry::{Held, Queued, Stand},
     index::Index,
     space::{Name, slot},
 };
@@ -122,12 +122,17 @@ impl Index {
         is_done && self.done.remove(&queued.sequence).is_some()
     }
 
+    /// The message of a change that waits, where it was seen.
+    #[must_use]
+    pub fn message_of(&self, namespace: &str, name: &str) -> Option<Queued> {
+        let entry = self.spaces.get(namespace)?.entries.get(name).filter(|entry| entry.is_placed())?;
+        let Held { change, attempt, lane, .. } = entry.held.clone();
+        Some(Queued { change, attempt, lane: lane?, sequence: entry.place, published: entry.since })
+    }
+
     /// A change was let through in place of another, and it was told of: its message has nothing left to do.
-    pub fn done(&mut self, namespace: &str, name: &str) {
-        let entry = self.spaces.get(namespace).and_then(|space| space.entries.get(name));
-        if let Some(entry) = entry.filter(|entry| entry.stand == Stand::InHand && entry.is_placed()) {
-            self.done.insert(entry.place, (entry.held.change.clone(), entry.held.attempt));
-        }
+    pub fn done(&mut self, Queued { change, attempt, sequence, .. }: Queued) {
+        self.done.insert(sequence, (change, attempt));
     }
 
     /// A message that was not chosen is worked on all the same: what was chosen instead was nothing.

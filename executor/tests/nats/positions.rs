@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
-use contract::{Lane, Phase, Queue, envelope::open, stream, subject};
+use contract::{
+    Lane, Phase, Pointer, Queue, Wake,
+    envelope::{open, seal},
+    stream, subject,
+};
 use executor::queue::{Held, Publisher, View};
 use futures::StreamExt as _;
 use ops::BoxError;
@@ -117,4 +121,38 @@ async fn one_publishes_at_a_time_and_another_goes_on_when_it_is_gone() {
     assert_ne!(empty.publisher, first.publisher);
     stop_second.cancel();
     second.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_failed_says_so_while_it_waits() {
+    let mut roadstead = Roadstead::new(1).await;
+    roadstead.api.hold_rollouts();
+    roadstead.start().await;
+    roadstead.submit("runs", "web:2", Lane::Normal).await;
+    roadstead.told("runs", Phase::Released).await;
+    let change = roadstead.submit("web", "web:2", Lane::Normal).await;
+    let wake = Wake {
+        cluster: CLUSTER.into(),
+        pointer: Pointer::from(&change),
+        tries: 2,
+        last_error: "denied by another webhook".into(),
+        sequence: 2,
+        published: 0,
+    };
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Nats-Schedule", "@at 2100-01-01T00:00:00Z");
+    headers.insert("Nats-Schedule-Target", wake.address().wake().unwrap().as_str());
+    let payload = seal(&wake, time::OffsetDateTime::UNIX_EPOCH).unwrap();
+    let subject = wake.address().schedule().unwrap();
+    roadstead.waiting(Lane::Normal, 1).await;
+    roadstead.context.publish_with_headers(subject, headers, payload.into()).await.unwrap().await.unwrap();
+    eventually("it is published that it failed", async || {
+        let queue = published(&roadstead.context, NAMESPACE).await.map_err(|error| error.to_string())?;
+        let found =
+            queue.waiting.first().map(|one| (one.tries, one.last_error.clone(), one.next_try.clone()));
+        let expected = (2, Some(wake.last_error.clone()), Some("2100-01-01T00:00:00Z".into()));
+        if found == Some(expected) { Ok(()) } else { Err(format!("{found:?}")) }
+    })
+    .await;
+    roadstead.stop().await;
 }

@@ -2,7 +2,7 @@
 //! the watch of what rolls out. A rollout is over as soon as it begins, unless a test holds it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -39,8 +39,8 @@ struct State {
     held: Vec<Value>,
     patched: Vec<String>,
     hold_rollouts: bool,
-    /// Reasons of the Kubernetes Events, by Deployment.
-    events: BTreeMap<String, Vec<String>>,
+    /// Kubernetes Events by name: the Deployment, and the reason.
+    events: BTreeMap<String, (String, String)>,
     /// Status codes that the next patches are refused with.
     refusals: Vec<u16>,
 }
@@ -116,7 +116,9 @@ impl ApiServer {
 
     /// Reasons of the Kubernetes Events that were written on a Deployment.
     pub(crate) fn events(&self, name: &str) -> Vec<String> {
-        self.state().events.get(name).cloned().unwrap_or_default()
+        let state = self.state();
+        let events = state.events.values().filter(|(deployment, _)| deployment == name);
+        events.map(|(_, reason)| reason.clone()).collect()
     }
 
     pub(crate) fn annotation(&self, name: &str, key: &str) -> Option<String> {
@@ -233,9 +235,14 @@ impl ApiServer {
 
     fn event(&self, event: &Value) -> Answer {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let (name, reason) = (text(&event["regarding"]["name"]), text(&event["reason"]));
-        self.state().events.entry(name).or_default().push(reason);
-        found(event)
+        let (deployment, reason) = (text(&event["regarding"]["name"]), text(&event["reason"]));
+        match self.state().events.entry(text(&event["metadata"]["name"])) {
+            Entry::Occupied(_) => refused(409),
+            Entry::Vacant(place) => {
+                place.insert((deployment, reason));
+                found(event)
+            }
+        }
     }
 
     fn changes(&self) -> Answer {

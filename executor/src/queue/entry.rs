@@ -1,5 +1,6 @@
 //! One change that waits, in as few bytes as it takes: there may be a hundred thousand of them.
 
+use async_nats::{Message, header::NATS_MESSAGE_ID};
 use contract::{ChangeId, Lane};
 
 use super::index::UNPLACED;
@@ -79,5 +80,34 @@ impl Entry {
     /// Whether its message was seen.
     pub(super) fn is_placed(&self) -> bool {
         self.place < UNPLACED
+    }
+}
+
+impl Queued {
+    /// From the headers of a message of the queue; `None` where it is none of ours.
+    pub(crate) fn read(message: &Message, lane: Lane, sequence: u64, published: UnixMillis) -> Option<Self> {
+        let id = message.headers.as_ref()?.get(NATS_MESSAGE_ID)?;
+        let (change, attempt) = read_id(id.as_str())?;
+        Some(Self { change, attempt, lane, sequence, published })
+    }
+}
+
+/// Change and attempt in the id of a message of the queue.
+fn read_id(id: &str) -> Option<(ChangeId, u32)> {
+    let mut parts = id.rsplit('.');
+    let (attempt, _lane, change) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((change.parse().ok()?, attempt.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_message_says_which_attempt_of_which_change_it_is() {
+        assert_eq!(read_id("8f.1-2.abcdefghij.urgent.3"), Some(("abcdefghij".parse().unwrap(), 3)));
+        for id in ["", "abcdefghij.urgent", "u.abcdefghij.urgent.x", "u.UPPER.urgent.1"] {
+            assert_eq!(read_id(id), None, "{id}");
+        }
     }
 }

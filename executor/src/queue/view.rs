@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Message, header::NATS_MESSAGE_ID, jetstream::Context};
+use async_nats::jetstream::Context;
 use contract::{
     Lane, Phase, State, Wake,
     envelope::open,
@@ -214,22 +214,6 @@ fn tell_change(view: &View, told: &Told<'_>) {
     }
 }
 
-impl Queued {
-    /// From the headers of a message of the queue; `None` where it is none of ours.
-    pub(crate) fn read(message: &Message, lane: Lane, sequence: u64, published: UnixMillis) -> Option<Self> {
-        let id = message.headers.as_ref()?.get(NATS_MESSAGE_ID)?;
-        let (change, attempt) = read_id(id.as_str())?;
-        Some(Self { change, attempt, lane, sequence, published })
-    }
-}
-
-/// Change and attempt in the id of a message of the queue.
-fn read_id(id: &str) -> Option<(contract::ChangeId, u32)> {
-    let mut parts = id.rsplit('.');
-    let (attempt, _lane, change) = (parts.next()?, parts.next()?, parts.next()?);
-    Some((change.parse().ok()?, attempt.parse().ok()?))
-}
-
 fn tell_wake(view: &View, told: &Told<'_>) {
     let Told::Message { message, .. } = told else { return };
     let Ok(wake) = open::<Wake>(&message.payload) else { return };
@@ -242,17 +226,4 @@ fn tell_wake(view: &View, told: &Told<'_>) {
         change: wake.pointer.change,
     };
     view.with(|index| index.troubled(&wake.pointer.namespace, &wake.pointer.name, trouble));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_id_of_a_message_says_which_attempt_of_which_change_it_is() {
-        assert_eq!(read_id("8f.1-2.abcdefghij.urgent.3"), Some(("abcdefghij".parse().unwrap(), 3)));
-        for id in ["", "abcdefghij.urgent", "u.abcdefghij.urgent.x", "u.UPPER.urgent.1"] {
-            assert_eq!(read_id(id), None, "{id}");
-        }
-    }
 }

@@ -7,8 +7,9 @@ use super::{
     errand::{Ending, Errands, not_yet},
 };
 use crate::{
-    event::Subject,
+    event::{Subject, images},
     live::Live,
+    replica_sets::{self, Fresh},
     rollback::{Prepared, Rollback, Rollbacks},
 };
 
@@ -58,15 +59,27 @@ impl Errands {
 
     /// That a change was rolled back: told by whoever sees it, and kept once.
     pub(super) async fn tell_rollback(&self, failed: &Live, images: Option<&str>) {
+        let looked_up = if images.is_none() { self.images_back(failed).await } else { None };
+        let images = images.or(looked_up.as_deref()).unwrap_or("back to the template before");
         let Some(about) = Subject::of(failed) else { return };
-        let about = if let Some(images) = images { about.with_images(images) } else { about };
+        let about = about.with_images(images);
         let message = format!(
-            "it failed; the last good template is restored and this one is quarantined until              `kubectl annotate deployment {} -n {} {}={} --overwrite`",
+            "it failed; the last good template is restored and this one is quarantined until \
+             `kubectl annotate deployment {} -n {} {}={} --overwrite`",
             failed.name,
             failed.namespace,
             LIFT,
             &failed.digest.as_str()[..12],
         );
         self.worker.events.tell_surely(&about, Phase::RolledBack, &message, &self.stop).await;
+    }
+
+    /// What a rollback that somebody else wrote does to the images.
+    async fn images_back(&self, failed: &Live) -> Option<String> {
+        let deployments = &self.worker.releaser.deployments;
+        let object = deployments.read(&failed.namespace, &failed.name).await.ok()??;
+        let revisions = replica_sets::of(deployments.client(), &object, Fresh::Remembered).await.ok()?;
+        let old = revisions.into_iter().find(|revision| revision.digest == failed.digest)?;
+        Some(images::changes(Some(&old.template), &object.data["spec"]["template"]))
     }
 }

@@ -12,7 +12,7 @@ THREADS ?= 4
 # A parallel build of everything on two cores needs no more than this.
 CARGO ?= cargo
 
-.PHONY: help demo test up down stop start bench bench-webhook tools build lint unit control-plane chart
+.PHONY: help demo test up down stop start bench bench-executor bench-webhook tools build lint unit control-plane chart
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ start: build ## Start it again: make start PART=nats
 bench: tools ## Measure: time from an apply's answer to the rollout's start
 	$(CARGO) build --release --locked --workspace --bins
 	@target/release/testbed bench release
+
+bench-executor: tools ## Measure: releases a second, memory and start of the executor with 100,000 queued changes
+	$(CARGO) build --release --locked -p executor -p webhook -p testbed --bins
+	@target/release/testbed bench executor
 
 # The server gets the first core to itself, the driver the second.
 bench-webhook: ## Measure: what a review costs the webhook, next to a bare echo (3 minutes)

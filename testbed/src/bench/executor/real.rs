@@ -60,7 +60,7 @@ async fn measure(t: &Stack) -> Result<()> {
 
 async fn released(t: &Stack, wanted: f64) -> Result<()> {
     eventually("the changes are released", PATIENCE, async || {
-        let released = t.executor.metric("releases_total").await?;
+        let released = t.executor.metric("roadstead_releases_total").await?;
         ensure!(released >= wanted, "{released} of {wanted}");
         Ok(())
     })

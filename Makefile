@@ -12,7 +12,7 @@ THREADS ?= 4
 # A parallel build of everything on two cores needs no more than this.
 CARGO ?= cargo
 
-.PHONY: help chaos chaos-proof chaos-short seeded-bugs demo test up down stop start bench bench-outbox bench-restarts bench-storm bench-webhook tools build lint unit control-plane chart fuzz fuzz-short
+.PHONY: help chaos chaos-proof chaos-short seeded-bugs demo test up down stop start bench bench-executor bench-outbox bench-restarts bench-storm bench-webhook tools build lint unit control-plane chart fuzz fuzz-short
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ bench-restarts: build ## Measure: admissions that fail during 20 rolling restart
 
 bench-storm: build ## Measure: urgent changes while 200, then 1000 Deployments change at once (half an hour; SIZE=200 for less)
 	@target/debug/testbed bench storm $(if $(SIZE),--size $(SIZE))
+
+bench-executor: tools ## Measure: releases a second, memory and start of the executor with 100,000 queued changes
+	$(CARGO) build --release --locked -p executor -p webhook -p testbed --bins
+	@target/release/testbed bench executor
 
 # The server gets the first core to itself, the driver the second.
 bench-webhook: ## Measure: what a review costs the webhook, next to a bare echo (3 minutes)

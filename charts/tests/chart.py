@@ -11,7 +11,10 @@ from helm import CA, CHART, KUBERNETES, OUTSIDE, PEM, Helm, identity, named, sel
 READ_NAMESPACES = {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch"]}
 READ_DEPLOYMENTS = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]}
 RELEASE_DEPLOYMENTS = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch", "patch"]}
-WRITE_EVENTS = {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
+LIST_REPLICA_SETS = {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]}
+WATCH_PODS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}
+WRITE_EVENTS = {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]}
+OF_EXECUTOR = [RELEASE_DEPLOYMENTS, LIST_REPLICA_SETS, WATCH_PODS, WRITE_EVENTS]
 WRITE_RECORD = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["roadstead-namespaces"],
                 "verbs": ["get", "patch", "update"]}
 CONFIGURATIONS = (("MutatingWebhookConfiguration", "zz-roadstead"), ("ValidatingWebhookConfiguration", "roadstead"))
@@ -62,8 +65,7 @@ class Rendering:
                  "slotTimeout=15", "warnings=yes", "nats.url=nats://user:secret@nats", "nats.url=http://nats",
                  "log.format=xml", "log.level=", "webhook.url=http://plain", "webhook.url=https://h/p?q",
                  "webhook.caBundle=/etc/ca.pem", "webhook.failurePolicy=Maybe", "webhook.timeoutSeconds=31",
-                 "webhook.shutdownDelay=5",
-                 "slots=null")
+                 "webhook.shutdownDelay=5", "slots=null", "crashLoopRestarts=-1")
         for setting in wrong:
             with self.subTest(setting):
                 self.assertRegex(self.helm.refusal(*OUTSIDE, setting), setting.split("=", 1)[0].split(".")[-1])
@@ -98,7 +100,7 @@ class Rendering:
         objects = self.helm.objects()
         self.assertEqual(self.rules(objects, "ClusterRole", "roadstead-webhook"), [READ_NAMESPACES, READ_DEPLOYMENTS])
         self.assertEqual(self.rules(objects, "ClusterRole", "roadstead-executor"),
-                         [READ_NAMESPACES, RELEASE_DEPLOYMENTS, WRITE_EVENTS])
+                         [READ_NAMESPACES, *OF_EXECUTOR])
         self.assertEqual(self.rules(objects, "Role", "roadstead-executor", "roadstead"), [WRITE_RECORD])
 
     def test_rights_with_namespaces_named_are_roles_in_them(self):
@@ -107,8 +109,7 @@ class Rendering:
             self.assertEqual(self.rules(objects, "ClusterRole", f"roadstead-{part}"), [READ_NAMESPACES])
         for namespace in ("shop", "blog"):
             self.assertEqual(self.rules(objects, "Role", "roadstead-webhook", namespace), [READ_DEPLOYMENTS])
-            self.assertEqual(self.rules(objects, "Role", "roadstead-executor", namespace),
-                             [RELEASE_DEPLOYMENTS, WRITE_EVENTS])
+            self.assertEqual(self.rules(objects, "Role", "roadstead-executor", namespace), OF_EXECUTOR)
         self.assertEqual(self.rules(objects, "Role", "roadstead-executor", "roadstead"), [WRITE_RECORD])
         self.assertEqual(sum(o["kind"] == "Role" for o in objects), 5)
 
@@ -188,8 +189,8 @@ class Rendering:
             "ROADSTEAD_NATS_REPLICAS": "1",
             "ROADSTEAD_LOG_FORMAT": "text", "ROADSTEAD_LOG": "info", "ROADSTEAD_WARNINGS": "true",
             "ROADSTEAD_SHUTDOWN_DELAY": "5s",
-            "ROADSTEAD_EXECUTOR_USERNAME": "system:serviceaccount:roadstead:roadstead-executor",
-            "ROADSTEAD_SLOTS": "8", "ROADSTEAD_SLOT_TIMEOUT": "15m", "ROADSTEAD_NAMESPACE": "roadstead",
+            "ROADSTEAD_SLOTS": "8", "ROADSTEAD_SLOT_TIMEOUT": "15m", "ROADSTEAD_CRASH_LOOP_RESTARTS": "5",
+            "ROADSTEAD_NAMESPACE": "roadstead",
             "ROADSTEAD_SWEPT": "roadstead-namespaces"})
 
     def test_settings_follow_the_values(self):

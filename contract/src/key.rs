@@ -17,6 +17,17 @@ pub const LANE: &str = "roadstead.dev/lane";
 /// Annotation on a Namespace, written by its administrators: `allowed` lets its Deployments use the urgent lane.
 pub const URGENT: &str = "roadstead.dev/urgent";
 
+/// Annotation, written by users: what becomes of a Deployment whose rollout fails, [`crate::OnFailure`].
+pub const ON_FAILURE: &str = "roadstead.dev/on-failure";
+
+/// Annotation, written by users as an order: the id of a dead change that is to wait again with new attempts. The
+/// executor takes it away once the change ended one way or the other.
+pub const REPLAY: &str = "roadstead.dev/replay";
+
+/// Annotation, written by users as an order: the digest, or its first 12 characters or more, that is to be taken off
+/// [`Key::Quarantined`]. The executor takes it away when it quarantines again.
+pub const LIFT: &str = "roadstead.dev/lift";
+
 /// Label that the deployment controller adds to the template of each ReplicaSet; never part of a digest.
 /// <https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#pod-template-hash-label>
 pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
@@ -41,11 +52,13 @@ pub enum Key {
     Quarantined,
     /// W3C trace context of the change.
     Traceparent,
+    /// Which attempt of the change this is, where it was replayed: 2 for the first replay; absent: 1.
+    Attempt,
 }
 
 impl Key {
     /// Every own annotation, in the order of the enum's discriminants.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Gate,
         Self::Change,
         Self::Released,
@@ -54,6 +67,7 @@ impl Key {
         Self::Paused,
         Self::Quarantined,
         Self::Traceparent,
+        Self::Attempt,
     ];
 
     /// The annotation's full key.
@@ -68,6 +82,7 @@ impl Key {
             Self::Paused => "roadstead.dev/paused",
             Self::Quarantined => "roadstead.dev/quarantined",
             Self::Traceparent => "roadstead.dev/traceparent",
+            Self::Attempt => "roadstead.dev/attempt",
         }
     }
 
@@ -93,7 +108,17 @@ mod tests {
 
     #[test]
     fn keys_that_users_write_are_not_our_own() {
-        for name in [LANE, URGENT, PHASE_LABEL, "gate", "roadstead.dev/", "example.com/gate"] {
+        for name in [
+            LANE,
+            URGENT,
+            ON_FAILURE,
+            REPLAY,
+            LIFT,
+            PHASE_LABEL,
+            "gate",
+            "roadstead.dev/",
+            "example.com/gate",
+        ] {
             assert_eq!(Key::from_name(name), None, "{name}");
         }
     }

@@ -40,7 +40,7 @@ pub struct State {
     pub change: Option<ChangeId>,
     /// [`Key::Released`]
     pub released: Option<Digest>,
-    /// [`Key::Good`] as it stands; see [`State::good_or_released`].
+    /// [`Key::Good`] as it stands; what it means depends on the phase, see [`State::last_good`].
     pub good: Option<Digest>,
     /// [`Key::RequestedBy`]
     pub requested_by: Option<String>,
@@ -48,6 +48,8 @@ pub struct State {
     pub paused: bool,
     /// [`Key::Quarantined`]
     pub quarantined: Vec<Digest>,
+    /// [`Key::Attempt`] as it stands; see [`State::attempt`].
+    pub attempt: Option<u32>,
     /// [`PHASE_LABEL`]
     pub phase: Option<Phase>,
 }
@@ -69,6 +71,7 @@ impl State {
             quarantined: own(Key::Quarantined)
                 .map(|list| list.split(',').filter_map(|text| text.parse().ok()).collect())
                 .unwrap_or_default(),
+            attempt: own(Key::Attempt).and_then(|text| text.parse().ok()),
             phase: label(PHASE_LABEL).and_then(|text| text.parse().ok()),
         }
     }
@@ -91,10 +94,19 @@ impl State {
         self.gate == Some(Gate::Closed)
     }
 
-    /// The digest of the last rollout that succeeded: `good`, or `released` where it is absent.
+    /// Which attempt of the change this is: 1 until it was replayed.
     #[must_use]
-    pub fn good_or_released(&self) -> Option<&Digest> {
-        self.good.as_ref().or(self.released.as_ref())
+    pub fn attempt(&self) -> u32 {
+        self.attempt.unwrap_or(1)
+    }
+
+    /// The digest of the last rollout that succeeded. Where no phase stands, that is what was let through last: its
+    /// rollout came to a good end, and only its label was taken away. Otherwise it is `good`, which was written
+    /// when a change was held, or `released` where it is absent.
+    #[must_use]
+    pub fn last_good(&self) -> Option<&Digest> {
+        let settled = self.phase.is_none() && !self.is_closed();
+        self.good.as_ref().filter(|_| !settled).or(self.released.as_ref())
     }
 }
 
@@ -119,23 +131,35 @@ mod tests {
                 (Key::Released, &a),
                 (Key::Quarantined, &format!("{b},nonsense")),
                 (Key::Paused, "true"),
+                (Key::Attempt, "3"),
             ],
             Some("held"),
         );
         assert!(read.is_closed() && read.paused);
+        assert_eq!((read.attempt(), State::default().attempt()), (3, 1));
         assert_eq!(read.change.as_ref().map(ChangeId::as_str), Some("abcdefghij"));
-        assert_eq!(read.good_or_released().map(Digest::as_str), Some(a.as_str()));
+        assert_eq!(read.last_good().map(Digest::as_str), Some(a.as_str()));
         assert_eq!(read.quarantined, [b.parse().unwrap()]);
         assert_eq!(read.phase, Some(Phase::Held));
         assert_eq!(
-            state(&[(Key::Gate, "ajar"), (Key::Released, "x"), (Key::Paused, "yes")], Some("x")),
+            state(
+                &[(Key::Gate, "ajar"), (Key::Released, "x"), (Key::Paused, "yes"), (Key::Attempt, "-1")],
+                Some("x")
+            ),
             State::default()
         );
     }
 
     #[test]
-    fn good_is_its_own_where_it_stands() {
-        let read = state(&[(Key::Released, &"a".repeat(64)), (Key::Good, &"b".repeat(64))], None);
-        assert_eq!(read.good_or_released().map(Digest::as_str), Some("b".repeat(64).as_str()));
+    fn what_was_let_through_last_is_good_once_its_phase_is_gone() {
+        let keys = [(Key::Released, &*"a".repeat(64)), (Key::Good, &*"b".repeat(64))];
+        for (phase, good) in
+            [(None, "a"), (Some("released"), "b"), (Some("failed"), "b"), (Some("held"), "b")]
+        {
+            let read = state(&keys, phase);
+            assert_eq!(read.last_good().map(Digest::as_str), Some(&*good.repeat(64)), "{phase:?}");
+        }
+        let closed = [keys[0], keys[1], (Key::Gate, "closed")];
+        assert_eq!(state(&closed, None).last_good().map(Digest::as_str), Some(&*"b".repeat(64)));
     }
 }

@@ -7,8 +7,12 @@ use crate::Lane;
 
 /// Name of the stream of changes: the queue and the history.
 pub const CHANGES: &str = "ROADSTEAD_CHANGES";
+/// Name of the stream of second looks: what failed waits there until it is tried again.
+pub const WAKE: &str = "ROADSTEAD_WAKE";
 /// Name of the stream of events: what happened, for people and machines.
 pub const EVENTS: &str = "ROADSTEAD_EVENTS";
+/// Name of the stream of what waits, for people and machines.
+pub const QUEUE: &str = "ROADSTEAD_QUEUE";
 /// Name of the stream of dead letters.
 pub const DEAD: &str = "ROADSTEAD_DEAD";
 /// Key-value bucket of slots and leases. It may be lost: it is counted again from the objects.
@@ -21,34 +25,63 @@ const CHANGES_PER_SUBJECT: i64 = 64;
 /// How long an event is kept.
 const EVENTS_AGE: Duration = Duration::from_hours(30 * 24);
 
+/// How long it is believed what waits: as long as anything waits, it is published again and again.
+pub const QUEUE_AGE: Duration = Duration::from_mins(10);
+
 /// What a stream must look like. Storage is always a file, retention by limits, old messages discarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamLayout {
     /// Name of the stream.
     pub name: &'static str,
     /// Subjects that it keeps.
-    pub subjects: &'static str,
+    pub subjects: &'static [&'static str],
     /// Messages kept on each subject.
     pub messages_per_subject: i64,
     /// How long a message is kept; zero: for ever.
     pub age: Duration,
+    /// Whether it delivers messages at a time that they name (server 2.12 or newer).
+    /// <https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-51.md>
+    pub schedules: bool,
 }
 
 /// Every stream that both workloads need.
-pub const STREAMS: [StreamLayout; 3] = [
+pub const STREAMS: [StreamLayout; 5] = [
     StreamLayout {
         name: CHANGES,
-        subjects: "roadstead.change.>",
+        subjects: &["roadstead.change.>"],
         messages_per_subject: CHANGES_PER_SUBJECT,
         age: Duration::ZERO,
+        schedules: false,
+    },
+    StreamLayout {
+        name: WAKE,
+        subjects: &["roadstead.wake.>", "roadstead.schedule.>"],
+        // A later look takes the place of an earlier one.
+        messages_per_subject: 1,
+        age: Duration::ZERO,
+        schedules: true,
     },
     StreamLayout {
         name: EVENTS,
-        subjects: "roadstead.event.>",
+        subjects: &["roadstead.event.>"],
         messages_per_subject: CHANGES_PER_SUBJECT,
         age: EVENTS_AGE,
+        schedules: false,
     },
-    StreamLayout { name: DEAD, subjects: "roadstead.dead.>", messages_per_subject: 16, age: Duration::ZERO },
+    StreamLayout {
+        name: QUEUE,
+        subjects: &["roadstead.queue.>"],
+        messages_per_subject: 1,
+        age: QUEUE_AGE,
+        schedules: false,
+    },
+    StreamLayout {
+        name: DEAD,
+        subjects: &["roadstead.dead.>"],
+        messages_per_subject: 16,
+        age: Duration::ZERO,
+        schedules: false,
+    },
 ];
 
 /// Name of the durable consumer of one lane and shard of a cluster. A cluster's name is a DNS label, so it is
@@ -56,6 +89,12 @@ pub const STREAMS: [StreamLayout; 3] = [
 #[must_use]
 pub fn consumer(cluster: &str, lane: Lane, shard: u16) -> String {
     format!("{cluster}_{lane}_{shard}")
+}
+
+/// Name of the durable consumer of what wakes in one lane of a cluster.
+#[must_use]
+pub fn wake_consumer(cluster: &str, lane: Lane) -> String {
+    format!("{cluster}_wake_{lane}")
 }
 
 #[cfg(test)]
@@ -73,11 +112,16 @@ mod tests {
         };
         for subject in [
             change.encode().unwrap(),
+            change.wake().unwrap(),
+            change.schedule().unwrap(),
             subject::event("east", "shop", "web", Phase::Dead).unwrap(),
             subject::dead("east", "shop", "web").unwrap(),
+            subject::queue("east", "shop").unwrap(),
         ] {
-            let kept =
-                STREAMS.iter().filter(|stream| subject.starts_with(stream.subjects.trim_end_matches('>')));
+            let kept = STREAMS
+                .iter()
+                .flat_map(|stream| stream.subjects)
+                .filter(|kept| subject.starts_with(kept.trim_end_matches('>')));
             assert_eq!(kept.count(), 1, "{subject}");
         }
     }

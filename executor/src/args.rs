@@ -17,6 +17,9 @@ pub struct Args {
     /// A rollout that has not ended after this long gives its slot to the next change; following goes on
     #[arg(long, env = "ROADSTEAD_SLOT_TIMEOUT", default_value = "15m", value_parser = humantime::parse_duration)]
     pub slot_timeout: Duration,
+    /// A rollout fails once a container of its pods restarted this often and waits for its next start; 0: never
+    #[arg(long, env = "ROADSTEAD_CRASH_LOOP_RESTARTS", default_value_t = 5)]
+    pub crash_loop_restarts: u32,
     /// Namespace that Roadstead is installed in
     #[arg(long, env = "ROADSTEAD_NAMESPACE", default_value = "roadstead")]
     pub release_namespace: DnsLabel,

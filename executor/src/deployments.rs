@@ -53,16 +53,30 @@ impl Deployments {
 
     /// One Deployment as it is stored; `None` where there is none.
     pub async fn get(&self, namespace: &str, name: &str) -> Result<Option<Live>, Failure> {
-        let object = within(self.of(namespace).get_opt(name)).await?;
+        let object = self.read(namespace, name).await?;
         Ok(object.as_ref().map(Live::of).transpose()?)
+    }
+
+    /// The same, with everything that it says.
+    pub(crate) async fn read(&self, namespace: &str, name: &str) -> Result<Option<DynamicObject>, Failure> {
+        within(self.of(namespace).get_opt(name)).await
     }
 
     /// Patches one; the answer is the object as it is stored then.
     pub async fn patch(&self, live: &Live, patch: json_patch::Patch) -> Result<Live, Failure> {
-        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        Ok(Live::of(&self.write(live, patch, FIELD_MANAGER).await?)?)
+    }
+
+    /// Patches one under the name of that manager of fields.
+    pub(crate) async fn write(
+        &self,
+        live: &Live,
+        patch: json_patch::Patch,
+        manager: &str,
+    ) -> Result<DynamicObject, Failure> {
+        let parameters = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
         let api = self.of(&live.namespace);
-        let object = within(api.patch(&live.name, &parameters, &Patch::Json::<()>(patch))).await?;
-        Ok(Live::of(&object)?)
+        within(api.patch(&live.name, &parameters, &Patch::Json::<()>(patch))).await
     }
 
     /// A page of a namespace's Deployments, and where the next one begins.

@@ -1,8 +1,14 @@
 //! Builds the JSON Patches of the executor. Each begins with tests that the API server checks in the same
 //! transaction, so that two executors may race and one wins.
 
-use contract::{Gate, Key, Phase, key::PHASE_LABEL};
-use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, TestOperation, jsonptr::PointerBuf};
+use contract::{
+    Gate, Key, Phase,
+    key::{LIFT, PHASE_LABEL},
+};
+use json_patch::{
+    AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation,
+    jsonptr::PointerBuf,
+};
 use serde_json::{Value, json};
 
 use crate::live::Live;
@@ -40,6 +46,28 @@ impl<'a> Edit<'a> {
     pub(crate) fn while_phase_stands(mut self) -> Self {
         if let Some(phase) = self.live.state.phase {
             self.test(&["metadata", "labels", PHASE_LABEL], json!(phase.as_str()));
+        }
+        self
+    }
+
+    /// Applies only to this very version of the object, status and labels included.
+    pub(crate) fn while_version_stands(mut self, version: &str) -> Self {
+        self.test(&["metadata", "resourceVersion"], json!(version));
+        self
+    }
+
+    pub(crate) fn template(mut self, template: &Value) -> Self {
+        self.operations.push(PatchOperation::Replace(ReplaceOperation {
+            path: PointerBuf::from_tokens(["spec", "template"]),
+            value: template.clone(),
+        }));
+        self
+    }
+
+    /// Takes the order away that lifted a quarantine: it is about one that was before.
+    pub(crate) fn without_lift(mut self) -> Self {
+        if self.live.lift {
+            self.remove(&["metadata", "annotations", LIFT]);
         }
         self
     }

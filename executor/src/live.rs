@@ -1,10 +1,15 @@
 //! A Deployment as it is stored, in the few fields that decide. Read from raw JSON: a typed Deployment would
 //! lose the template's fields that a newer API server knows, and its digest would then be another.
 
-use contract::{Digest, State, key::LANE};
-use kube::api::DynamicObject;
+use contract::{
+    Digest, OnFailure, State,
+    key::{LANE, LIFT, ON_FAILURE},
+};
+use kube::{api::DynamicObject, runtime::watcher::Event};
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::rollback::ownership;
 
 /// Milliseconds since 1970.
 pub type UnixMillis = i64;
@@ -15,7 +20,7 @@ pub fn now() -> UnixMillis {
     to_millis(OffsetDateTime::now_utc())
 }
 
-fn to_millis(time: OffsetDateTime) -> UnixMillis {
+pub(crate) fn to_millis(time: OffsetDateTime) -> UnixMillis {
     i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
@@ -39,6 +44,12 @@ pub struct Live {
     pub digest: Digest,
     /// The lane that its owner asks for.
     pub lane: Option<String>,
+    /// What its owner wants done where its rollout fails.
+    pub on_failure: OnFailure,
+    /// Whether the annotation stands that lifts a quarantine.
+    pub lift: bool,
+    /// Whether a rollback still owns the fields that it wrote.
+    pub owned_by_rollback: bool,
     /// Whether `metadata.labels` is there at all.
     pub has_labels: bool,
     /// Whether `metadata.annotations` is there at all.
@@ -85,6 +96,13 @@ impl Live {
             state: State::of(annotations, metadata.labels.as_ref()),
             digest: Digest::of_value(&spec["template"])?,
             lane: annotations.and_then(|map| map.get(LANE)).cloned(),
+            on_failure: OnFailure::resolve(
+                annotations.and_then(|map| map.get(ON_FAILURE)).map(String::as_str),
+            ),
+            lift: annotations.is_some_and(|map| map.contains_key(LIFT)),
+            owned_by_rollback: ownership::is_ours(
+                metadata.managed_fields.iter().flatten().map(|entry| entry.manager.as_deref()),
+            ),
             has_labels: metadata.labels.is_some(),
             has_annotations: annotations.is_some(),
             paused: spec["paused"] == true,
@@ -94,6 +112,28 @@ impl Live {
                 .map(|seconds| seconds.saturating_mul(1000)),
             status: Status::of(&object.data["status"]),
         })
+    }
+}
+
+impl Live {
+    /// Reads what a watch tells.
+    ///
+    /// # Errors
+    /// As [`Live::of`].
+    pub fn of_event(event: Event<DynamicObject>) -> Result<Event<Self>, serde_json::Error> {
+        Ok(match event {
+            Event::Init => Event::Init,
+            Event::InitDone => Event::InitDone,
+            Event::InitApply(object) => Event::InitApply(Self::of(&object)?),
+            Event::Apply(object) => Event::Apply(Self::of(&object)?),
+            Event::Delete(object) => Event::Delete(Self::of(&object)?),
+        })
+    }
+
+    /// Whether the status speaks of the newest spec.
+    #[must_use]
+    pub fn is_observed(&self) -> bool {
+        self.status.observed_generation >= self.generation
     }
 }
 

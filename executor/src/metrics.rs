@@ -7,6 +7,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::live::UnixMillis;
+
+use crate::event::EventReason;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LaneLabels {
     lane: &'static str,
@@ -33,7 +37,12 @@ pub struct Metrics {
     event_failures: Counter,
     slots: Gauge,
     slots_in_use: Gauge,
+    waiting: Family<LaneLabels, Gauge>,
+    oldest_waiting: Family<LaneLabels, Gauge>,
     followed: Gauge,
+    rollbacks: Counter,
+    kubernetes_events: Family<ReasonLabels, Counter>,
+    kubernetes_events_lost: Counter,
 }
 
 impl Metrics {
@@ -42,7 +51,10 @@ impl Metrics {
         let metrics = Self::default();
         // A series is there before it counts anything.
         for lane in Lane::ALL {
-            drop(metrics.received.get_or_create(&LaneLabels { lane: lane.as_str() }));
+            let labels = LaneLabels { lane: lane.as_str() };
+            drop(metrics.received.get_or_create(&labels));
+            drop(metrics.waiting.get_or_create(&labels));
+            drop(metrics.oldest_waiting.get_or_create(&labels));
         }
         for phase in Phase::ALL {
             drop(metrics.outcomes.get_or_create(&PhaseLabels { phase: phase.as_str() }));
@@ -67,8 +79,51 @@ impl Metrics {
             "Rollouts in flight, over all replicas",
             metrics.slots_in_use.clone(),
         );
+        registry.register("queue_depth", "Changes that wait, by lane", metrics.waiting.clone());
+        registry.register(
+            "queue_oldest_timestamp_seconds",
+            "When the oldest waiting change was queued, as a Unix time; 0: none waits; by lane",
+            metrics.oldest_waiting.clone(),
+        );
         registry.register("followed", "Rollouts that this process follows", metrics.followed.clone());
+        registry.register(
+            "rollbacks",
+            "Failed rollouts whose last good template this process restored",
+            metrics.rollbacks.clone(),
+        );
+        metrics.register_events(registry);
         metrics
+    }
+
+    /// A failed rollout was rolled back.
+    pub fn rolled_back(&self) {
+        self.rollbacks.inc();
+    }
+
+    fn register_events(&self, registry: &mut Registry) {
+        for reason in EventReason::ALL {
+            drop(self.kubernetes_events.get_or_create(&ReasonLabels { reason: reason.as_str() }));
+        }
+        registry.register(
+            "kubernetes_events",
+            "Kubernetes Events written, by reason",
+            self.kubernetes_events.clone(),
+        );
+        registry.register(
+            "kubernetes_events_lost",
+            "Kubernetes Events that were not written: too many at a time, or the API server would not have them",
+            self.kubernetes_events_lost.clone(),
+        );
+    }
+
+    /// A Kubernetes Event was written.
+    pub fn kubernetes_event(&self, reason: EventReason) {
+        self.kubernetes_events.get_or_create(&ReasonLabels { reason: reason.as_str() }).inc();
+    }
+
+    /// A Kubernetes Event was not written.
+    pub fn kubernetes_event_lost(&self) {
+        self.kubernetes_events_lost.inc();
     }
 
     /// A message was pulled.
@@ -105,6 +160,13 @@ impl Metrics {
     pub fn slots(&self, in_use: usize, all: usize) {
         self.slots_in_use.set(i64::try_from(in_use).unwrap_or(i64::MAX));
         self.slots.set(i64::try_from(all).unwrap_or(i64::MAX));
+    }
+
+    /// Changes that wait in a lane, and since when the oldest.
+    pub fn waiting(&self, lane: Lane, count: usize, oldest: Option<UnixMillis>) {
+        let labels = LaneLabels { lane: lane.as_str() };
+        self.waiting.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.oldest_waiting.get_or_create(&labels).set(oldest.unwrap_or_default() / 1_000);
     }
 
     /// Rollouts that are followed.

@@ -18,6 +18,8 @@ pub enum Outcome {
 pub enum Reason {
     /// Another executor took the slot.
     NoSlot,
+    /// Another namespace's change was let through in its place.
+    NotItsTurn,
     /// The namespace is about to be swept.
     NotSwept,
     /// The namespace is opted out; its gates are about to be opened.
@@ -62,6 +64,8 @@ impl Reason {
     const fn row(self) -> (&'static str, Pause) {
         match self {
             Self::NoSlot => ("no-slot", Pause::About(ms(100))),
+            // At once, so that nothing of its namespace overtakes it. A release was done in between each time.
+            Self::NotItsTurn => ("not-its-turn", Pause::About(Duration::ZERO)),
             Self::NotSwept => ("not-swept", Pause::About(ms(1_000))),
             Self::OptedOut => ("opted-out", Pause::Growing(ms(1_000), ms(60_000))),
             Self::OtherLane => ("other-lane", Pause::About(ms(15_000))),

@@ -1,6 +1,6 @@
 //! The order of start-up and shutdown.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use kube::Client;
@@ -19,9 +19,10 @@ use crate::{
     args::Args,
     consume::{Consumer, Worker},
     deployments::Deployments,
-    event::Events,
+    event::{self, Events},
     follow::Follower,
     metrics::Metrics,
+    queue::{self, Publisher, View, Viewer},
     release::Releaser,
     slots::{Keeper, Store},
     sweep::{Sweeper, Swept},
@@ -91,28 +92,54 @@ async fn execute(
     let (keeper, slots) = Keeper::new(store, args.slots, args.slot_timeout, metrics.clone());
     parts.add("slots", keeper.run(stop.clone()));
     let vacancies = slots.vacancies();
+    let deployments = Deployments::new(client);
+    let (recorder, writer) = event::recorder(deployments.clone(), &metrics, instance());
+    parts.add("Kubernetes Events", writer.run(stop.clone()));
     let worker = Arc::new(Worker {
-        releaser: Releaser {
-            deployments: Deployments::new(client),
-            namespaces,
-            swept: Swept::default(),
-            slots,
-        },
-        events: Events::new(context.clone(), cluster.clone(), metrics.clone()),
+        releaser: Releaser { deployments, namespaces, swept: Swept::default(), slots },
+        events: Events::new(context.clone(), cluster.clone(), metrics.clone(), recorder),
         cluster,
         metrics,
     });
+    let view = View::default();
+    let viewer = Viewer {
+        view: view.clone(),
+        client: worker.releaser.deployments.client().clone(),
+        namespaces: worker.releaser.namespaces.clone(),
+        context: context.clone(),
+        cluster: worker.cluster.clone(),
+        metrics: worker.metrics.clone(),
+    };
+    parts.add("the view of the queue", viewer.run(stop.clone()));
+    let publisher = Publisher {
+        view: view.clone(),
+        context: context.clone(),
+        cluster: worker.cluster.clone(),
+        replicas: common.nats.replicas,
+        slots: args.slots.get().into(),
+        vacancies: vacancies.clone(),
+        interval: queue::INTERVAL,
+    };
+    parts.add("the published queue", publisher.run(stop.clone()));
     let sweeper = Sweeper::new(Arc::clone(&worker), args.release_namespace.as_str(), args.swept);
     sweeper.recall().await;
     parts.add("sweep", sweeper.run(stop.clone()));
-    parts.add("rollouts", Follower { worker: Arc::clone(&worker) }.run(waiting.rollouts, stop.clone()));
-    let consumer = Consumer { context, replicas: common.nats.replicas, vacancies, worker };
+    let crash_loop = NonZeroU32::new(args.crash_loop_restarts);
+    let follower = Follower { worker: Arc::clone(&worker), crash_loop };
+    parts.add("rollouts", follower.run(waiting.rollouts, stop.clone()));
+    let consumer = Consumer { context, replicas: common.nats.replicas, vacancies, worker, view };
     parts.add("queue", consumer.run(waiting.queue, stop.clone()));
 
     let ended = parts.run(&stop).await;
     // What was said last is to arrive; nobody waits for a server that is gone.
     let _ = tokio::time::timeout(FLUSH, nats.flush()).await;
     ended
+}
+
+/// Name of this process in Kubernetes Events: that of its pod or host.
+fn instance() -> String {
+    let name = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty() && name.len() <= 63);
+    name.unwrap_or_else(|| format!("roadstead-executor-{}", std::process::id()))
 }
 
 /// The parts of the executor, each a task.

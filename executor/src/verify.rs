@@ -1,42 +1,9 @@
 //! What a message comes to, decided by the live object alone: the message is a pointer to a change, and a
 //! forged, repeated, late or duplicated one comes to nothing.
 
-use contract::{Change, ChangeId, Digest, Lane, Phase};
+use contract::{ChangeId, Lane, Phase, Pointer};
 
 use crate::live::Live;
-
-/// The change that a message points to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pointer {
-    /// Namespace of the Deployment.
-    pub namespace: String,
-    /// Name of the Deployment.
-    pub name: String,
-    /// Uid of the Deployment.
-    pub uid: String,
-    /// The change.
-    pub change: ChangeId,
-    /// Digest of its template when it was published.
-    pub digest: Digest,
-    /// The lane that it waits in.
-    pub lane: Lane,
-    /// Who submitted it.
-    pub requested_by: Option<String>,
-}
-
-impl From<&Change> for Pointer {
-    fn from(change: &Change) -> Self {
-        Self {
-            namespace: change.namespace.clone(),
-            name: change.name.clone(),
-            uid: change.uid.clone(),
-            change: change.change.clone(),
-            digest: change.digest.clone(),
-            lane: change.lane,
-            requested_by: change.requested_by.clone(),
-        }
-    }
-}
 
 /// How the Deployment's namespace stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +26,8 @@ pub enum Verdict {
     Released,
     /// It was let through, and its rollout has come to its end.
     Ended,
+    /// It was given up, or it is an attempt before the one that waits.
+    Spent,
     /// It waits for something else than a slot.
     Wait(Wait),
     /// It will never be let through.
@@ -102,6 +71,8 @@ pub fn verify(pointer: &Pointer, live: Option<&Live>, standing: Standing) -> Ver
     match (state.is_closed(), state.phase, standing) {
         (false, Some(Phase::Released), _) => Verdict::Released,
         (false, ..) => Verdict::Ended,
+        (true, Some(Phase::Dead), _) => Verdict::Spent,
+        (true, ..) if state.attempt() != pointer.attempt => Verdict::Spent,
         (true, _, Standing::OptedOut) => Verdict::Wait(Wait::OptedOut),
         (true, _, Standing::NotSwept) => Verdict::Wait(Wait::NotSwept),
         (true, _, Standing::Served(lane)) if lane != pointer.lane => Verdict::Wait(Wait::OtherLane),
@@ -124,6 +95,7 @@ mod tests {
             change: "aaaaaaaaaa".parse().unwrap(),
             digest: live(&json!({})).digest,
             lane: Lane::Normal,
+            attempt: 1,
             requested_by: None,
         }
     }
@@ -140,6 +112,8 @@ mod tests {
             ("held", json!({}), Verdict::Release),
             ("another digest", json!({"spec": {"template": {"defaulted": true}}}), Verdict::Release),
             ("the label was lost", own(json!({}), Value::Null), Verdict::Release),
+            ("given up", own(json!({}), json!("dead")), Verdict::Spent),
+            ("replayed since", own(json!({"roadstead.dev/attempt": "2"}), json!("held")), Verdict::Spent),
             ("released", own(json!({"roadstead.dev/gate": "open"}), json!("released")), Verdict::Released),
             ("ended", own(json!({"roadstead.dev/gate": "open"}), Value::Null), Verdict::Ended),
             (

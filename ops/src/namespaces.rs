@@ -83,6 +83,13 @@ impl Namespaces {
         }
     }
 
+    /// Whether a namespace, as it is now, is opted in and served.
+    #[must_use]
+    pub fn admits(&self, namespace: &PartialObjectMeta<Namespace>) -> bool {
+        let opted_in = namespace.labels().get(ENABLED_LABEL).is_some_and(|value| value == "true");
+        opted_in && self.serves(&namespace.name_any())
+    }
+
     fn serves(&self, name: &str) -> bool {
         self.served.is_empty() || self.served.iter().any(|served| served == name)
     }

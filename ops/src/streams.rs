@@ -90,13 +90,14 @@ async fn ensure_one(
 fn config(layout: &StreamLayout, replicas: usize) -> Config {
     Config {
         name: layout.name.to_owned(),
-        subjects: vec![layout.subjects.to_owned()],
+        subjects: layout.subjects.iter().map(|subject| (*subject).to_owned()).collect(),
         retention: RetentionPolicy::Limits,
         discard: DiscardPolicy::Old,
         storage: StorageType::File,
         max_messages_per_subject: layout.messages_per_subject,
         max_age: layout.age,
         num_replicas: replicas,
+        allow_message_schedules: layout.schedules,
         ..Config::default()
     }
 }

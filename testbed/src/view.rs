@@ -1,7 +1,7 @@
 //! A Deployment as a test looks at it.
 
-use contract::Key;
 use contract::key::PHASE_LABEL;
+use contract::{Key, State};
 use k8s_openapi::api::apps::v1::Deployment;
 
 /// What Roadstead says on a Deployment, and whether its rollout is over.
@@ -38,8 +38,9 @@ pub trait DeploymentView {
     }
 
     /// Digest of the last rollout that succeeded.
-    fn good(&self) -> Option<&str> {
-        self.own(Key::Good.name())
+    fn good(&self) -> Option<String> {
+        let state = State::read(|key| self.own(key), |key| self.own(key));
+        state.last_good().map(ToString::to_string)
     }
 }
 

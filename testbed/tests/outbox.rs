@@ -1,7 +1,7 @@
 //! The outbox on an API with many Deployments, as `make bench-outbox` measures it, on a smaller scale.
 
 use anyhow::{Result, ensure};
-use testbed::{bench::outbox::measure, generated::Size};
+use testbed::bench::outbox::{Size, measure};
 
 #[tokio::test]
 async fn each_change_is_on_the_queue_once_and_an_outage_of_nats_costs_no_memory() -> Result<()> {

@@ -15,7 +15,7 @@ const UPDATE: &str = include_str!("reviews/update.json");
 const CREATE: &str = include_str!("reviews/create.json");
 
 fn main() {
-    let settings = hold::Settings { warnings: true, executor: "executor".into() };
+    let settings = hold::Settings { warnings: true };
     let decide = |body: &str| {
         let request = Request::parse(body.as_bytes()).unwrap();
         let (verdict, answer) = hold::decide(&request, &settings).unwrap();

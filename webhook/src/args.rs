@@ -30,11 +30,4 @@ pub struct Args {
     /// Whether clients are told in a warning that their change waits
     #[arg(long, env = "ROADSTEAD_WARNINGS", default_value = "true", action = clap::ArgAction::Set)]
     pub warnings: bool,
-    /// User name of the executor, in whose name an administrator lifts a quarantine
-    #[arg(
-        long,
-        env = "ROADSTEAD_EXECUTOR_USERNAME",
-        default_value = "system:serviceaccount:roadstead:roadstead-executor"
-    )]
-    pub executor_username: String,
 }

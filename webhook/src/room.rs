@@ -113,7 +113,7 @@ mod tests {
         });
         let body = review.to_string();
         let request = Request::parse(body.as_bytes()).unwrap();
-        let settings = Settings { warnings: true, executor: String::new() };
+        let settings = Settings { warnings: true };
         denial(&request, &hold::decide(&request, &settings).unwrap().1).unwrap()
     }
 

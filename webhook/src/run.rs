@@ -52,7 +52,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn("outbox", outbox.run(outbox_ready, stop.clone()));
 
     let reviews = Reviews {
-        settings: Settings { warnings: args.warnings, executor: args.executor_username.clone() },
+        settings: Settings { warnings: args.warnings },
         owners: Owners::new(client, metrics.clone()),
         metrics: metrics.clone(),
         limits: Limits::default(),

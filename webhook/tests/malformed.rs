@@ -51,7 +51,7 @@ fn rewritten(review: &Value, from: &str, to: &str) -> String {
 
 fn judge(body: &[u8]) -> Result<(), Malformed> {
     let request = Request::parse(body)?;
-    hold::decide(&request, &Settings { warnings: true, executor: "executor".into() })?;
+    hold::decide(&request, &Settings { warnings: true })?;
     gate::growth(&request).map(drop)
 }
 

@@ -1,11 +1,13 @@
 //! Which queues may hold messages, and which is served next: urgent before normal before bulk, and within a lane
-//! the shards in turn, so that no namespace starves another. Pure; the consumer tells it what it learns.
+//! the shard of the namespace whose turn it is, so that none starves another. Pure; the consumer tells it what it
+//! learns.
 
 use std::time::Instant;
 
-use contract::{Lane, subject::SHARDS};
+use contract::Lane;
 
 use super::place::Place;
+use crate::queue::{Index, Name, Shards};
 
 /// What is believed about one queue.
 #[derive(Clone, Copy, Default)]
@@ -26,10 +28,12 @@ struct Belief {
 }
 
 /// The queue to pull from, and what was known when it was picked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Pick {
     /// The queue.
     pub place: Place,
+    /// The namespace whose turn it is; `None` where nobody is known to wait there.
+    pub turn: Option<Name>,
     /// Whether a message is on its way there.
     pub signalled: bool,
     learned: u64,
@@ -52,7 +56,7 @@ pub enum Pulled {
 /// The beliefs about every queue.
 pub struct Board {
     beliefs: Vec<Belief>,
-    /// Where each lane's turn is.
+    /// Where each lane's turn is, among the shards of which nothing is known.
     turns: [u16; Lane::ALL.len()],
     /// Which queue is looked into next without a signal.
     round: usize,
@@ -80,6 +84,13 @@ impl Board {
         *due = Some(due.map_or(at, |due| due.min(at)));
     }
 
+    /// A message was put back there and comes again at once.
+    pub fn put_back(&mut self, place: Place) {
+        let belief = &mut self.beliefs[place.index()];
+        belief.expected += 1;
+        belief.mark();
+    }
+
     /// Any queue may hold messages.
     pub fn look_everywhere(&mut self) {
         self.beliefs.iter_mut().for_each(Belief::mark);
@@ -99,23 +110,26 @@ impl Board {
     }
 
     /// The queue that is served next, if any may hold a message that is not being pulled already.
-    pub fn pick(&mut self) -> Option<Pick> {
+    pub fn pick(&mut self, index: &mut Index) -> Option<Pick> {
         for (lane, turn) in Lane::ALL.into_iter().zip(&mut self.turns) {
-            for step in 0..SHARDS {
-                let place = Place { lane, shard: (*turn + step) % SHARDS };
+            let mut may = Shards::default();
+            for (may, shard) in may.iter_mut().zip(0..) {
+                let belief = &self.beliefs[Place { lane, shard }.index()];
+                *may = belief.marked && belief.pulling < belief.expected.max(1);
+            }
+            if let Some((namespace, shard)) = index.next(lane, &may, turn) {
+                let place = Place { lane, shard };
                 let belief = &mut self.beliefs[place.index()];
-                if belief.marked && belief.pulling < belief.expected.max(1) {
-                    belief.pulling += 1;
-                    *turn = (place.shard + 1) % SHARDS;
-                    return Some(Pick { place, signalled: belief.signalled, learned: belief.learned });
-                }
+                belief.pulling += 1;
+                let (signalled, learned) = (belief.signalled, belief.learned);
+                return Some(Pick { place, turn: namespace, signalled, learned });
             }
         }
         None
     }
 
     /// What the pull of a pick came to.
-    pub fn pulled(&mut self, pick: Pick, pulled: Pulled) {
+    pub fn pulled(&mut self, pick: &Pick, pulled: Pulled) {
         let belief = &mut self.beliefs[pick.place.index()];
         belief.pulling = belief.pulling.saturating_sub(1);
         if belief.learned == pick.learned && pulled != Pulled::Failed {
@@ -150,13 +164,18 @@ mod tests {
         Place { lane, shard }
     }
 
+    /// The next pick where nobody is known to wait.
+    fn next(board: &mut Board) -> Option<Pick> {
+        board.pick(&mut Index::default())
+    }
+
     /// The queues in the order in which they are picked, each pull coming to one message with none behind.
     fn picks(board: &mut Board, count: usize) -> Vec<(Lane, u16)> {
         let mut order = Vec::new();
         for _ in 0..count {
-            let Some(pick) = board.pick() else { break };
+            let Some(pick) = next(board) else { break };
             order.push((pick.place.lane, pick.place.shard));
-            board.pulled(pick, Pulled::Message { behind: 0 });
+            board.pulled(&pick, Pulled::Message { behind: 0 });
         }
         order
     }
@@ -168,23 +187,23 @@ mod tests {
             board.signal(place(lane, 3));
         }
         for lane in Lane::ALL {
-            let pick = board.pick().unwrap();
+            let pick = next(&mut board).unwrap();
             assert_eq!(pick.place, place(lane, 3));
-            board.pulled(pick, Pulled::Nothing);
+            board.pulled(&pick, Pulled::Nothing);
         }
-        assert!(board.pick().is_none());
+        assert!(next(&mut board).is_none());
     }
 
     #[test]
     fn only_the_pull_after_a_signal_waits_for_the_message() {
         let mut board = Board::default();
         board.signal(place(Lane::Normal, 3));
-        let pick = board.pick().unwrap();
+        let pick = next(&mut board).unwrap();
         assert!(pick.signalled);
-        board.pulled(pick, Pulled::Message { behind: 0 });
-        assert!(!board.pick().unwrap().signalled);
+        board.pulled(&pick, Pulled::Message { behind: 0 });
+        assert!(!next(&mut board).unwrap().signalled);
         board.look_everywhere();
-        assert!(!board.pick().unwrap().signalled);
+        assert!(!next(&mut board).unwrap().signalled);
     }
 
     #[test]
@@ -203,11 +222,11 @@ mod tests {
         let queue = place(Lane::Urgent, 0);
         board.signal(queue);
         board.signal(queue);
-        let (first, second) = (board.pick().unwrap(), board.pick().unwrap());
-        assert!(board.pick().is_none(), "two were signalled, two are on their way");
-        board.pulled(first, Pulled::Message { behind: 5 });
-        assert!(board.pick().is_some(), "five more are known");
-        board.pulled(second, Pulled::Failed);
+        let (first, second) = (next(&mut board).unwrap(), next(&mut board).unwrap());
+        assert!(next(&mut board).is_none(), "two were signalled, two are on their way");
+        board.pulled(&first, Pulled::Message { behind: 5 });
+        assert!(next(&mut board).is_some(), "five more are known");
+        board.pulled(&second, Pulled::Failed);
     }
 
     #[test]
@@ -215,12 +234,12 @@ mod tests {
         let mut board = Board::default();
         let queue = place(Lane::Normal, 4);
         board.signal(queue);
-        let pick = board.pick().unwrap();
+        let pick = next(&mut board).unwrap();
         board.signal(queue);
-        board.pulled(pick, Pulled::Nothing);
-        let pick = board.pick().unwrap();
-        board.pulled(pick, Pulled::Nothing);
-        assert!(board.pick().is_none());
+        board.pulled(&pick, Pulled::Nothing);
+        let pick = next(&mut board).unwrap();
+        board.pulled(&pick, Pulled::Nothing);
+        assert!(next(&mut board).is_none());
     }
 
     #[test]
@@ -231,10 +250,10 @@ mod tests {
         board.comes_again(queue, now + Duration::from_secs(1));
         board.look_on(now);
         assert_eq!(picks(&mut board, 1), [(Lane::Urgent, 0)], "the first of the round");
-        let pick = board.pick().unwrap();
-        board.pulled(pick, Pulled::Nothing);
+        let pick = next(&mut board).unwrap();
+        board.pulled(&pick, Pulled::Nothing);
         board.look_on(now + Duration::from_secs(1));
-        let seen: Vec<_> = std::iter::from_fn(|| board.pick()).map(|pick| pick.place).collect();
+        let seen: Vec<_> = std::iter::from_fn(|| next(&mut board)).map(|pick| pick.place).collect();
         assert_eq!(seen, [place(Lane::Urgent, 1), queue]);
     }
 
@@ -244,8 +263,8 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for _ in Place::all() {
             board.look_on(Instant::now());
-            let pick = board.pick().unwrap();
-            board.pulled(pick, Pulled::Nothing);
+            let pick = next(&mut board).unwrap();
+            board.pulled(&pick, Pulled::Nothing);
             seen.insert(pick.place);
         }
         assert_eq!(seen.len(), Place::all().count());

@@ -9,7 +9,7 @@ use async_nats::{
     jetstream::{self, Context},
 };
 use contract::{
-    Change, DeadLetter,
+    Change, DeadLetter, Lane,
     stream::{CHANGES, consumer},
     subject::{self, ChangeSubject},
 };
@@ -20,16 +20,19 @@ use crate::{
     error::Failure,
     metrics::Metrics,
     outcome::{Outcome, Reason},
+    queue::Queued,
 };
 
-/// Longest wait for the answer to a pull. The server answers at once, also when there is nothing.
+/// Longest wait for the answer to a pull. The server answers soon, also when there is nothing.
 const PULL: Duration = Duration::from_secs(2);
 
 /// Longest wait for the answer to an acknowledgement.
 const SETTLE: Duration = Duration::from_secs(3);
 
-/// One message, without waiting for one. <https://docs.nats.io/reference/reference-protocols/nats_api_reference>
-const ONE: &str = r#"{"batch":1,"no_wait":true}"#;
+/// One message, hardly waiting for one: 50 ms, in nanoseconds. Without any wait (`no_wait`) the server answers by its
+/// count alone, and after its restart that is too low for a consumer of the last message of each subject.
+/// <https://docs.nats.io/reference/reference-protocols/nats_api_reference>
+const ONE: &str = r#"{"batch":1,"expires":50000000}"#;
 
 /// One message that is on its way: it is waited for as long as a slow disk may take to store it, in nanoseconds.
 const ONE_SOON: &str = r#"{"batch":1,"expires":250000000}"#;
@@ -38,7 +41,8 @@ const ONE_SOON: &str = r#"{"batch":1,"expires":250000000}"#;
 pub(super) struct Delivery {
     message: Message,
     reply: async_nats::Subject,
-    sequence: u64,
+    /// Its sequence in the stream.
+    pub(super) sequence: u64,
     published: i128,
     /// How often it was delivered, this time included.
     pub(super) delivered: u64,
@@ -61,7 +65,7 @@ pub(super) enum PullError {
 pub(super) async fn pull(
     context: &Context,
     cluster: &str,
-    pick: Pick,
+    pick: &Pick,
 ) -> Result<Option<Delivery>, PullError> {
     let client = context.client();
     let queue = consumer(cluster, pick.place.lane, pick.place.shard);
@@ -114,6 +118,12 @@ impl Delivery {
             name: change.name.clone(),
         };
         if says == address && says.cluster == cluster { Ok(change) } else { Err(Failure::Misaddressed) }
+    }
+
+    /// What it says without being read: which change of the lane it is; `None` where it is none of ours.
+    pub(super) fn queued(&self, lane: Lane) -> Option<Queued> {
+        let published = i64::try_from(self.published / 1_000_000).ok()?;
+        Queued::read(&self.message, lane, self.sequence, published)
     }
 
     /// The subject that it was on.
@@ -172,7 +182,9 @@ impl Delivery {
         metrics: &Metrics,
     ) -> Option<Duration> {
         metrics.retried(reason.as_str());
-        let word = format!(r#"-NAK {{"delay": {}}}"#, pause.as_nanos());
+        // Without a delay it is the next that is delivered, before what stands behind it.
+        let delayed = || format!(r#"-NAK {{"delay": {}}}"#, pause.as_nanos());
+        let word = if pause.is_zero() { "-NAK".to_owned() } else { delayed() };
         let sent = tokio::time::timeout(SETTLE, client.publish(self.reply.clone(), word.into())).await;
         matches!(sent, Ok(Ok(()))).then_some(pause)
     }

@@ -5,6 +5,7 @@ mod board;
 mod consumers;
 mod delivery;
 mod place;
+mod serve;
 mod work;
 
 use std::{
@@ -31,6 +32,7 @@ use self::{
     board::{Board, Pick, Pulled},
     place::Place,
 };
+use crate::queue::View;
 
 /// Messages in hand at a time, however many slots are free.
 const IN_HAND: usize = 16;
@@ -58,10 +60,12 @@ pub struct Consumer {
     pub vacancies: watch::Receiver<usize>,
     /// Who does the work.
     pub worker: Arc<Worker>,
+    /// What waits, and so whose turn it is.
+    pub view: View,
 }
 
 /// What a pull on its way tells before it ends.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum News {
     Pulled(Pick, Pulled),
     Granted,
@@ -114,13 +118,13 @@ impl Consumer {
                 pause = if repaired.elapsed() > CALM { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
                 repaired = Instant::now();
             }
-            while let Some(pick) = hands.next(*self.vacancies.borrow_and_update()) {
-                hands.pull(pick, self.context.clone(), Arc::clone(&self.worker));
+            while let Some(pick) = hands.next(*self.vacancies.borrow_and_update(), &self.view) {
+                hands.pull(pick, self.context.clone(), Arc::clone(&self.worker), self.view.clone());
             }
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = self.vacancies.changed() => changed?,
-                signal = signals.next() => hands.signalled(&signal.ok_or("the connection to NATS is closed for good")?.subject),
+                signal = signals.next() => hands.signalled(&signal.ok_or("the connection to NATS is closed for good")?.subject, &self.worker),
                 Some(news) = hands.news.recv() => hands.learn(news),
                 Some(end) = hands.pulls.join_next() => hands.ended(end?),
                 _ = look.tick() => hands.board.look_on(Instant::now()),
@@ -155,12 +159,12 @@ impl Hands {
     }
 
     /// The next queue to pull from, if there is a slot for what comes.
-    fn next(&mut self, vacancies: usize) -> Option<Pick> {
+    fn next(&mut self, vacancies: usize, view: &View) -> Option<Pick> {
         let room = !self.broken && self.pulls.len() < IN_HAND && self.without_slot < vacancies;
-        if room { self.board.pick() } else { None }
+        if room { view.with(|index| self.board.pick(index)) } else { None }
     }
 
-    fn pull(&mut self, pick: Pick, context: Context, worker: Arc<Worker>) {
+    fn pull(&mut self, pick: Pick, context: Context, worker: Arc<Worker>, view: View) {
         self.without_slot += 1;
         let sender = self.sender.clone();
         self.pulls.spawn(async move {
@@ -169,12 +173,15 @@ impl Hands {
             let tell = |news| {
                 let _ = sender.send(news);
             };
-            let pulled = delivery::pull(&context, &worker.cluster, pick).await;
-            tell(News::Pulled(pick, match &pulled {
+            let pulled = delivery::pull(&context, &worker.cluster, &pick).await;
+            tell(News::Pulled(pick.clone(), match &pulled {
                 Ok(Some(delivery)) => Pulled::Message { behind: delivery.behind },
                 Ok(None) => Pulled::Nothing,
                 Err(_) => Pulled::Failed,
             }));
+            if let (Some(turn), Ok(None) | Err(_)) = (&pick.turn, &pulled) {
+                view.with(|index| index.unused(place.lane, place.shard, turn));
+            }
             let delivery = match pulled {
                 Ok(Some(delivery)) => delivery,
                 Ok(None) => return End { place, granted: false, comes_again: None },
@@ -185,9 +192,10 @@ impl Hands {
             };
             let granted = AtomicBool::new(false);
             let outcome = worker
-                .work(&delivery, || {
-                    granted.store(true, Ordering::Relaxed);
-                    tell(News::Granted);
+                .serve(&view, &pick, &delivery, || {
+                    if !granted.swap(true, Ordering::Relaxed) {
+                        tell(News::Granted);
+                    }
                 })
                 .await;
             let comes_again = delivery.settle(outcome, &context, &worker.cluster, &worker.metrics).await;
@@ -195,8 +203,9 @@ impl Hands {
         });
     }
 
-    fn signalled(&mut self, subject: &str) {
+    fn signalled(&mut self, subject: &str, worker: &Worker) {
         if let Ok(address) = ChangeSubject::parse(subject) {
+            worker.events.queued(&address.namespace, &address.name);
             self.board.signal(Place { lane: address.lane, shard: shard(&address.namespace) });
         }
     }
@@ -205,7 +214,7 @@ impl Hands {
         match news {
             News::Granted => self.without_slot = self.without_slot.saturating_sub(1),
             News::Pulled(pick, pulled) => {
-                self.board.pulled(pick, pulled);
+                self.board.pulled(&pick, pulled);
                 self.broken |= pulled == Pulled::Failed;
             }
         }
@@ -215,8 +224,10 @@ impl Hands {
         if !end.granted {
             self.without_slot = self.without_slot.saturating_sub(1);
         }
-        if let Some(pause) = end.comes_again {
-            self.board.comes_again(end.place, Instant::now() + pause + LATE);
+        match end.comes_again {
+            Some(Duration::ZERO) => self.board.put_back(end.place),
+            Some(pause) => self.board.comes_again(end.place, Instant::now() + pause + LATE),
+            None => {}
         }
     }
 }

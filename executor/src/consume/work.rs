@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use contract::Phase;
+use contract::{Phase, Pointer};
 use ops::chain;
 
 use super::delivery::Delivery;
 use crate::{
     error::{Failure, Remedy},
-    event::{Events, Subject},
+    event::{EventReason, Events, Subject},
     live::Live,
     metrics::Metrics,
     outcome::{Outcome, Reason},
     release::{Releaser, Turn},
-    verify::{Pointer, Stale},
+    verify::Stale,
 };
 
 /// Longest work on one message. With settling it stays below the ack wait, and below the time that a process has
@@ -49,8 +49,20 @@ impl Worker {
         };
         worked.unwrap_or_else(|(pointer, failure)| {
             tell_of(pointer.as_ref(), &failure, delivered);
+            if let Some(pointer) = &pointer {
+                self.tell_of_retry(pointer, &failure, delivered);
+            }
             failure.outcome(delivered)
         })
+    }
+
+    /// What somebody has to remove is told of on the Deployment, too.
+    fn tell_of_retry(&self, pointer: &Pointer, failure: &Failure, delivered: u64) {
+        if let Remedy::Retry(Reason::Forbidden | Reason::Refused) = failure.remedy() {
+            let message = format!("not let through yet, tried again: {}", chain(failure));
+            let tries = u32::try_from(delivered).unwrap_or(u32::MAX);
+            self.events.note(&Subject::from(pointer), EventReason::Retrying, &message, tries);
+        }
     }
 
     async fn decide(
@@ -60,12 +72,14 @@ impl Worker {
         granted: impl Fn() + Send + Sync,
     ) -> Result<Outcome, Failure> {
         let about = Subject::from(pointer);
+        self.events.seen(&about);
         match self.releaser.turn(pointer, granted).await? {
             Turn::Released(live) => {
                 self.metrics.released();
                 let about = Subject::of(&live).unwrap_or(about);
                 self.events.tell(&about, Phase::Released, "let through; the rollout begins").await?;
             }
+            Turn::Spent => {}
             Turn::Ended if delivery.delivered == 1 => {}
             // A process that died after the release may not have told of it.
             Turn::InFlight | Turn::Ended => {

@@ -1,23 +1,22 @@
 //! The end of a rollout on the object: one JSON Patch, which only one executor wins.
 
-use contract::{Gate, Key, Phase};
+use contract::{Gate, Phase};
 use json_patch::Patch;
 
 use crate::{edit::Edit, live::Live};
 
-/// The rollout succeeded: its template is the good one now, and nothing is in flight.
+/// The rollout succeeded: nothing is in flight, so what was let through last is the good template. Only the label
+/// changes: an annotation would bump the generation, and cost the deployment controller two more calls of the few
+/// that it has.
 #[must_use]
 pub fn succeeded(live: &Live) -> Option<Patch> {
-    let edit = fenced(live)?;
-    let is_good_already = live.state.good.as_ref() == Some(&live.digest);
-    let edit = if is_good_already { edit } else { edit.annotate(Key::Good, live.digest.as_str()) };
-    edit.phase(None).finish()
+    fenced(live)?.phase(None).finish()
 }
 
-/// The rollout failed: nothing is in flight any more; the good template is still the one before.
+/// The rollout failed: the label says so until something else happens, and the good template is the one before.
 #[must_use]
 pub fn failed(live: &Live) -> Option<Patch> {
-    fenced(live)?.phase(None).finish()
+    fenced(live)?.phase(Some(Phase::Failed)).finish()
 }
 
 /// Applies while the gate is open and the change in flight is the same.
@@ -48,15 +47,15 @@ mod tests {
     #[test]
     fn success_makes_the_template_the_good_one() {
         let metadata = after(succeeded(&live(&in_flight())));
-        assert_eq!(metadata["annotations"]["roadstead.dev/good"], live(&json!({})).digest.as_str());
-        assert_eq!(metadata["labels"], json!({"app": "web"}));
+        let annotations = object(&in_flight())["metadata"]["annotations"].take();
+        assert_eq!((&metadata["labels"], &metadata["annotations"]), (&json!({"app": "web"}), &annotations));
     }
 
     #[test]
     fn failure_leaves_good_as_it_was() {
         let metadata = after(failed(&live(&in_flight())));
         assert_eq!(metadata["annotations"]["roadstead.dev/good"], "b".repeat(64));
-        assert_eq!(metadata["labels"], json!({"app": "web"}));
+        assert_eq!(metadata["labels"], json!({"app": "web", "roadstead.dev/phase": "failed"}));
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! What the follower has done beside its loop: writing the end of a rollout, finding out why one left the watch,
 //! freeing slots that nobody uses.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
-use contract::{Gate, Phase, State};
+use contract::{Gate, OnFailure, Phase, State};
+use json_patch::Patch;
 use ops::chain;
 use tokio_util::sync::CancellationToken;
 
-use super::{end, progress::Progress};
+use super::{crash, end, progress::Progress};
 use crate::{
     consume::Worker,
     error::{Failure, Remedy},
     event::Subject,
     live::Live,
-    slots::{Holder, Slots, Uid},
+    slots::{Holder, Ledger, Slots, Uid},
 };
 
 /// What an errand needs.
@@ -23,10 +24,20 @@ pub(super) struct Errands {
     pub(super) stop: CancellationToken,
 }
 
+/// What an errand came to.
+pub(super) enum Done {
+    Ended(Box<Live>, Ending),
+    Counted(Option<Ledger>),
+    Watched(Box<Live>, Option<String>),
+    Looked,
+}
+
 /// What became of the end of a rollout.
 pub(super) enum Ending {
     /// It is written, at this generation.
     Written(i64),
+    /// The last good template is in flight in its place: its watch tells more.
+    RolledBack,
     /// The object changed meanwhile: its watch tells more.
     Lost,
     /// The API server did not do it.
@@ -38,38 +49,56 @@ impl Errands {
         &self.worker.releaser.slots
     }
 
+    /// Brings a rollout to its end on the object: success, failure, or the way back where its owner wants one.
+    pub(super) async fn end(&self, live: &Live, progress: &Progress) -> Ending {
+        if live.owned_by_rollback
+            && let Err(failure) = self.rollbacks().let_go(live).await
+        {
+            tracing::debug!(error = chain(&failure), "a rollback still owns fields");
+        }
+        match progress {
+            Progress::Waiting { .. } => Ending::Lost,
+            Progress::Succeeded => {
+                self.write(live, Phase::Succeeded, end::succeeded(live), "rolled out").await
+            }
+            Progress::Failed { reason } if live.on_failure == OnFailure::Rollback => {
+                self.roll_back(live, reason).await
+            }
+            Progress::Failed { reason } => self.write(live, Phase::Failed, end::failed(live), reason).await,
+        }
+    }
+
+    pub(super) async fn tell_end(
+        &self,
+        about: &Subject<'_>,
+        phase: Phase,
+        message: &str,
+    ) -> Result<(), Failure> {
+        self.tell_release(about).await?;
+        self.worker.events.tell(about, phase, message).await
+    }
+
     /// Writes the end of a rollout, tells of it, and frees its slot. It is told of before it is written while NATS is
     /// there: a process that dies in between leaves the object as it was, and the next one tells the same again.
-    pub(super) async fn end(&self, live: &Live, progress: &Progress) -> Ending {
-        let (phase, patch, message) = match progress {
-            Progress::Waiting { .. } => return Ending::Lost,
-            Progress::Succeeded => (Phase::Succeeded, end::succeeded(live), "rolled out".to_owned()),
-            Progress::Failed { reason } => (Phase::Failed, end::failed(live), reason.clone()),
-        };
+    pub(super) async fn write(
+        &self,
+        live: &Live,
+        phase: Phase,
+        patch: Option<Patch>,
+        message: &str,
+    ) -> Ending {
         let (Some(patch), Some(about)) = (patch, Subject::of(live)) else { return Ending::Lost };
-        let events = &self.worker.events;
-        let told = match self.tell_release(&about).await {
-            Ok(()) => events.tell(&about, phase, &message).await,
-            Err(failure) => Err(failure),
-        };
+        let told = self.tell_end(&about, phase, message).await;
         let generation = match self.worker.releaser.deployments.patch(live, patch).await {
             Ok(written) => written.generation,
             Err(failure) if matches!(failure.remedy(), Remedy::Gone | Remedy::ReadAgain) => {
                 return Ending::Lost;
             }
-            Err(failure) => {
-                tracing::warn!(
-                    namespace = live.namespace,
-                    deployment = live.name,
-                    error = chain(&failure),
-                    "the end of a rollout is not written yet"
-                );
-                return Ending::Failed;
-            }
+            Err(failure) => return not_yet(live, &failure),
         };
         self.free(&live.uid, live.generation).await;
         if told.is_err() {
-            events.tell_surely(&about, phase, &message, &self.stop).await;
+            self.worker.events.tell_surely(&about, phase, message, &self.stop).await;
         }
         Ending::Written(generation)
     }
@@ -82,6 +111,26 @@ impl Errands {
             return Ok(());
         }
         events.tell(about, Phase::Released, "let through").await
+    }
+
+    /// Publishes how far a rollout is; what is lost is followed by more.
+    pub(super) async fn tell_progress(&self, live: &Live) {
+        if let Err(failure) = self.worker.events.tell_progress(live).await {
+            tracing::debug!(deployment = live.name, error = chain(&failure), "progress is not published");
+        }
+    }
+
+    /// Watches a rollout's pods until they crash or nobody wants to know any more.
+    pub(super) async fn watch_pods(
+        &self,
+        live: &Live,
+        restarts: NonZeroU32,
+        stop: &CancellationToken,
+    ) -> Option<String> {
+        tokio::select! {
+            crash = crash::watch(&self.worker.releaser.deployments, live, restarts) => crash,
+            () = stop.cancelled() => None,
+        }
     }
 
     /// A rollout left the watch, or another change took it over: says what became of it, and what is to follow.
@@ -114,7 +163,15 @@ impl Errands {
         } else if live.state.phase != Some(Phase::Released) {
             self.free(&old.uid, live.generation).await;
         }
-        let succeeded = live.state.good.as_ref() == Some(&old.digest);
+        if live.state.quarantined.contains(&old.digest) {
+            // Somebody rolled it back; he may have died before he said so.
+            if let Err(failure) = self.tell_end(&about, Phase::Failed, "its rollout failed").await {
+                tracing::debug!(error = chain(&failure), "a failure is told of by who saw it");
+            }
+            self.tell_rollback(old, None).await;
+            return;
+        }
+        let succeeded = live.state.last_good() == Some(&old.digest);
         if let (false, Some(by)) = (succeeded, &live.state.change) {
             let message = format!("change {by} took its place during the rollout");
             events.tell_surely(&about, Phase::Superseded, &message, &self.stop).await;
@@ -148,6 +205,16 @@ impl Errands {
             tracing::debug!(%error, "a slot is freed after the grace");
         }
     }
+}
+
+pub(super) fn not_yet(live: &Live, failure: &Failure) -> Ending {
+    tracing::warn!(
+        namespace = live.namespace,
+        deployment = live.name,
+        error = chain(failure),
+        "the end of a rollout is not written yet"
+    );
+    Ending::Failed
 }
 
 /// Whether a change is in flight.

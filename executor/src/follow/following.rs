@@ -1,21 +1,22 @@
 //! What the follower knows and decides between two events: which rollouts are judged, whose end is being written,
 //! and what is counted.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
 
 use kube::{api::DynamicObject, runtime::watcher::Event};
 use ops::readiness::Handle;
 use tokio::task::{JoinError, JoinSet};
 
 use super::{
-    errand::{Ending, Errands, rolls_out},
+    errand::{Done, Ending, Errands, rolls_out},
+    pods::Pods,
     progress::{Progress, progress},
     view::{Left, View},
 };
 use crate::{
     consume::Worker,
     live::{Live, UnixMillis, now},
-    slots::{Holder, Ledger, Uid},
+    slots::{Holder, Uid},
 };
 
 /// Pause before the end of a rollout is tried again.
@@ -23,13 +24,6 @@ const AGAIN: UnixMillis = 2_000;
 
 /// How long the slot of a rollout that left the watch is kept for the change that took its place.
 const DEPARTED: UnixMillis = 30_000;
-
-/// What an errand came to.
-pub(super) enum Done {
-    Ended(Box<Live>, Ending),
-    Counted(Option<Ledger>),
-    Looked,
-}
 
 /// The state of the loop.
 pub(super) struct Following {
@@ -43,11 +37,18 @@ pub(super) struct Following {
     since: BTreeMap<Uid, Holder>,
     /// What left the watch lately.
     departed: BTreeMap<Uid, UnixMillis>,
+    pods: Pods,
     ready: Option<Handle>,
 }
 
 impl Following {
-    pub(super) fn new(worker: Arc<Worker>, errands: Errands, watches: usize, ready: Handle) -> Self {
+    pub(super) fn new(
+        worker: Arc<Worker>,
+        errands: Errands,
+        watches: usize,
+        crash_loop: Option<NonZeroU32>,
+        ready: Handle,
+    ) -> Self {
         Self {
             worker,
             errands,
@@ -56,6 +57,7 @@ impl Following {
             counting: false,
             since: BTreeMap::new(),
             departed: BTreeMap::new(),
+            pods: Pods::new(crash_loop),
             ready: Some(ready),
         }
     }
@@ -71,15 +73,12 @@ impl Following {
         source: usize,
         event: Event<DynamicObject>,
     ) -> Result<(), serde_json::Error> {
-        let event = match event {
-            Event::Init => Event::Init,
-            Event::InitDone => Event::InitDone,
-            Event::InitApply(object) => Event::InitApply(Live::of(&object)?),
-            Event::Apply(object) => Event::Apply(Live::of(&object)?),
-            Event::Delete(object) => Event::Delete(Live::of(&object)?),
-        };
-        let (listed, touched) = match &event {
-            Event::Apply(live) | Event::InitApply(live) => (false, Some(live.uid.clone())),
+        let event = Live::of_event(event)?;
+        let (mut count, touched) = match &event {
+            Event::Apply(live) | Event::InitApply(live) => {
+                // A slot is freed, or taken again, at once.
+                (self.view.is_paused(&live.uid) != live.paused, Some(live.uid.clone()))
+            }
             event => (matches!(event, Event::InitDone), None),
         };
         let left = self.view.learn(source, event, now());
@@ -87,7 +86,8 @@ impl Following {
         if let Some(uid) = touched {
             self.judge(&uid);
         }
-        if listed {
+        count &= self.view.is_listed();
+        if count {
             self.tick();
         }
         self.worker.metrics.followed(self.view.iter().count());
@@ -103,11 +103,16 @@ impl Following {
             }
             self.departed.insert(old.uid.clone(), now);
             let errands = self.errands.clone();
-            self.jobs.spawn(async move {
-                errands.departed(&old).await;
-                Done::Looked
-            });
+            self.send(async move { errands.departed(&old).await });
         }
+    }
+
+    /// Sends somebody on an errand whose end changes nothing here.
+    fn send(&mut self, errand: impl Future<Output = ()> + Send + 'static) {
+        self.jobs.spawn(async move {
+            errand.await;
+            Done::Looked
+        });
     }
 
     /// Rollouts elsewhere are nobody's: the label may be anybody's there.
@@ -133,9 +138,12 @@ impl Following {
         }
         let held = self.since.get(uid).filter(|holder| Some(&holder.change) == live.state.change.as_ref());
         let since = held.map_or(followed.since, |holder| holder.since.min(followed.since));
-        let progress = progress(live, since, now);
-        if let Progress::Waiting { updated, wanted } = progress {
-            tracing::debug!(deployment = live.name, updated, wanted, "rolls out");
+        let mut progress = progress(live, since, now);
+        if let (Progress::Waiting { .. }, Some(reason), false) = (&progress, &followed.crashed, live.paused) {
+            progress = Progress::Failed { reason: reason.clone() };
+        }
+        if matches!(progress, Progress::Waiting { .. }) {
+            self.goes_on(uid, now);
             return;
         }
         followed.ending = true;
@@ -146,6 +154,33 @@ impl Following {
         });
     }
 
+    /// Publishes how far a rollout is, and has its pods watched.
+    fn goes_on(&mut self, uid: &Uid, now: UnixMillis) {
+        let Some(followed) = self.view.get_mut(uid) else { return };
+        let (errands, live) = (self.errands.clone(), followed.live.clone());
+        let news = followed.has_news(now);
+        if let Some((restarts, stop)) = self.pods.watch(followed, now, &errands.stop) {
+            let (errands, live) = (errands.clone(), live.clone());
+            self.jobs.spawn(async move {
+                let crash = errands.watch_pods(&live, restarts, &stop).await;
+                Done::Watched(Box::new(live), crash)
+            });
+        }
+        if news {
+            self.send(async move { errands.tell_progress(&live).await });
+        }
+    }
+
+    /// The watch of a rollout's pods ended: they crash, or it is to begin anew at the next look.
+    fn watched(&mut self, live: &Live, crash: Option<String>) {
+        self.pods.ended(live);
+        let followed = self.view.get_mut(&live.uid);
+        if let Some(followed) = followed.filter(|followed| followed.live.state.change == live.state.change) {
+            followed.crashed = crash;
+            self.judge(&live.uid);
+        }
+    }
+
     fn judge_all(&mut self) {
         let uids: Vec<Uid> = self.view.iter().map(|(uid, _)| uid.clone()).collect();
         for uid in &uids {
@@ -154,6 +189,7 @@ impl Following {
     }
 
     pub(super) fn tick(&mut self) {
+        self.pods.keep(&self.view);
         self.judge_all();
         if self.counting || !self.view.is_listed() {
             return;
@@ -169,15 +205,14 @@ impl Following {
             .view
             .iter()
             .filter(|(_, followed)| rolls_out(&followed.live.state) && self.serves(&followed.live));
-        rolls
-            .filter_map(|(uid, followed)| Some((uid.clone(), Holder::of(&followed.live, followed.since)?)))
-            .collect()
+        rolls.filter_map(|(uid, followed)| Some((uid.clone(), followed.holder()?))).collect()
     }
 
     pub(super) fn done(&mut self, done: Done) {
         match done {
             Done::Looked => {}
             Done::Ended(live, ending) => self.ended(&live, &ending),
+            Done::Watched(live, crash) => self.watched(&live, crash),
             Done::Counted(ledger) => {
                 self.counting = false;
                 let Some(ledger) = ledger else { return };
@@ -186,10 +221,7 @@ impl Following {
                         continue;
                     }
                     let errands = self.errands.clone();
-                    self.jobs.spawn(async move {
-                        errands.orphaned(&uid, &holder).await;
-                        Done::Looked
-                    });
+                    self.send(async move { errands.orphaned(&uid, &holder).await });
                 }
                 self.since = ledger.holders;
                 if self.ready.take().is_some() {
@@ -203,6 +235,10 @@ impl Following {
         if let Ending::Written(generation) = ending {
             self.view.forget(&live.uid, *generation);
             self.worker.metrics.followed(self.view.iter().count());
+            return;
+        }
+        if matches!(ending, Ending::RolledBack) {
+            // Its watch tells of the change that took its place.
             return;
         }
         let followed = self.view.get_mut(&live.uid);

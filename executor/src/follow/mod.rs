@@ -1,13 +1,16 @@
 //! The follower: watches what rolls out to its end. Every replica follows every rollout; a test in the patch lets
 //! one write the end. What needs the clock is looked at once a second, over the few that are in flight.
 
+mod crash;
 mod end;
 mod errand;
 mod following;
+mod pods;
 mod progress;
 mod view;
+mod way_back;
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use contract::{Phase, key::PHASE_LABEL};
 use futures::{StreamExt as _, stream::select_all};
@@ -30,6 +33,8 @@ const TICK: Duration = Duration::from_secs(1);
 pub struct Follower {
     /// What the follower's errands are done with.
     pub worker: Arc<Worker>,
+    /// Restarts of one container that fail a rollout; `None`: its deadline alone counts.
+    pub crash_loop: Option<NonZeroU32>,
 }
 
 impl Follower {
@@ -46,7 +51,7 @@ impl Follower {
             watcher(api, selected.clone()).default_backoff().map(move |event| (source, event)).boxed()
         }));
         let errands = Errands { worker: Arc::clone(&self.worker), stop: stop.clone() };
-        let mut following = Following::new(self.worker, errands, watches, ready);
+        let mut following = Following::new(self.worker, errands, watches, self.crash_loop, ready);
         let mut interrupted = false;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

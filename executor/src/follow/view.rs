@@ -3,12 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use contract::ChangeId;
 use kube::runtime::watcher::Event;
 
 use crate::{
     live::{Live, UnixMillis},
-    slots::Uid,
+    slots::{Holder, Uid},
 };
+
+/// Least time between two messages about the progress of one rollout.
+const PACE: UnixMillis = 1_000;
 
 /// A rollout that is followed.
 #[derive(Clone, Debug)]
@@ -20,7 +24,32 @@ pub(super) struct Followed {
     pub(super) ending: bool,
     /// Not before then is its end tried again.
     pub(super) not_before: UnixMillis,
+    /// The numbers that were published last, and when.
+    pub(super) told: Option<((i64, i64, i64), UnixMillis)>,
+    /// What its pods say: why the rollout fails before its deadline.
+    pub(super) crashed: Option<String>,
     source: usize,
+}
+
+impl Followed {
+    /// It as the holder of a slot. Paused by its owner it takes no room, until it is resumed.
+    pub(super) fn holder(&self) -> Option<Holder> {
+        let holder = Holder::of(&self.live, self.since)?;
+        Some(Holder { counts: !self.live.paused, ..holder })
+    }
+
+    /// Whether there is something to tell of how far it is: at most once a second, and only what is new. The answer
+    /// `true` counts as told.
+    pub(super) fn has_news(&mut self, now: UnixMillis) -> bool {
+        let status = &self.live.status;
+        let numbers = (status.updated, status.available, self.live.replicas);
+        let news = self.told.is_none_or(|(told, at)| told != numbers && now - at >= PACE);
+        if !news || !self.live.is_observed() {
+            return false;
+        }
+        self.told = Some((numbers, now));
+        true
+    }
 }
 
 /// Rollouts that left the watch, or that another change took over.
@@ -83,6 +112,8 @@ impl View {
             since: same.map_or(now, |old| old.since),
             ending: same.is_some_and(|old| old.ending),
             not_before: same.map_or(0, |old| old.not_before),
+            told: same.and_then(|old| old.told),
+            crashed: same.and_then(|old| old.crashed.clone()),
             source,
             live,
         };
@@ -106,6 +137,16 @@ impl View {
             self.followed.remove(uid);
             self.ended.insert(uid.clone(), generation);
         }
+    }
+
+    /// The change of a rollout that is followed.
+    pub(super) fn change(&self, uid: &Uid) -> Option<&ChangeId> {
+        self.followed.get(uid)?.live.state.change.as_ref()
+    }
+
+    /// Whether it is known to be paused.
+    pub(super) fn is_paused(&self, uid: &Uid) -> bool {
+        self.followed.get(uid).is_some_and(|followed| followed.live.paused)
     }
 
     pub(super) fn get_mut(&mut self, uid: &Uid) -> Option<&mut Followed> {
@@ -156,6 +197,24 @@ mod tests {
         let left = view.learn(0, Event::Apply(rollout("1", "b", 7)), 30);
         assert_eq!(left, [rollout("1", "a", 6)], "the change that another took over");
         assert_eq!(view.get_mut(&"1".into()).unwrap().since, 30);
+    }
+
+    #[test]
+    fn news_are_told_once_and_at_most_once_a_second() {
+        let mut view = View::new(1);
+        let at = |updated: i64| {
+            let mut live = rollout("1", "a", 5);
+            (live.status.observed_generation, live.status.updated) = (5, updated);
+            live
+        };
+        let mut has_news = |updated, now| {
+            view.learn(0, Event::Apply(at(updated)), now);
+            view.get_mut(&"1".into()).unwrap().has_news(now)
+        };
+        let told = [(0, 0), (0, 9_000), (1, 9_001), (2, 9_500), (2, 10_001)].map(|(n, now)| has_news(n, now));
+        assert_eq!(told, [true, false, true, false, true]);
+        view.learn(0, Event::Apply(rollout("2", "a", 5)), 0);
+        assert!(!view.get_mut(&"2".into()).unwrap().has_news(0), "the status is of before the release");
     }
 
     #[test]

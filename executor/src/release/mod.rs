@@ -3,7 +3,7 @@
 
 mod patch;
 
-use contract::Digest;
+use contract::{Digest, Phase, Pointer};
 use ops::namespaces::Namespaces;
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     outcome::Reason,
     slots::{Grant, Holder, Slots},
     sweep::Swept,
-    verify::{Pointer, Stale, Standing, Verdict, Wait, verify},
+    verify::{Stale, Standing, Verdict, Wait, verify},
 };
 
 /// Times that the object is read again because it changed in between.
@@ -28,6 +28,8 @@ pub enum Turn {
     InFlight,
     /// Its rollout has come to its end.
     Ended,
+    /// It was given up before, or a replay took its place.
+    Spent,
     /// It will never be let through. `released`: what was let through last.
     Stale(Stale, Option<Digest>),
     /// Not now.
@@ -64,8 +66,21 @@ impl Releaser {
     /// What the API server or the store of slots did not do. Where the patch may have been applied all the same, the
     /// slot is kept: what rolls out is counted from the objects.
     pub async fn turn(&self, pointer: &Pointer, granted: impl Fn() + Send + Sync) -> Result<Turn, Failure> {
+        self.turn_from(None, pointer, granted).await
+    }
+
+    /// As [`Releaser::turn`]; `live`: the object, where it was read just now.
+    ///
+    /// # Errors
+    /// As [`Releaser::turn`].
+    pub async fn turn_from(
+        &self,
+        live: Option<Live>,
+        pointer: &Pointer,
+        granted: impl Fn() + Send + Sync,
+    ) -> Result<Turn, Failure> {
         let mut taken = None;
-        let turn = self.rounds(pointer, &granted, &mut taken).await;
+        let turn = self.rounds(live, pointer, &granted, &mut taken).await;
         let rolls_out = matches!(turn, Ok(Turn::Released(_) | Turn::InFlight));
         if let Some(taken) = taken
             && taken.new
@@ -80,12 +95,16 @@ impl Releaser {
 
     async fn rounds(
         &self,
+        mut known: Option<Live>,
         pointer: &Pointer,
         granted: &(impl Fn() + Send + Sync),
         taken: &mut Option<Taken>,
     ) -> Result<Turn, Failure> {
         for _ in 0..ROUNDS {
-            let live = self.deployments.get(&pointer.namespace, &pointer.name).await?;
+            let live = match known.take() {
+                Some(live) => Some(live),
+                None => self.deployments.get(&pointer.namespace, &pointer.name).await?,
+            };
             let verdict = verify(pointer, live.as_ref(), self.standing(&pointer.namespace, live.as_ref()));
             #[cfg(feature = "seeded-bugs")]
             let (live, verdict) = older(pointer, live, verdict);
@@ -99,6 +118,7 @@ impl Releaser {
                 (Verdict::Release, Some(live)) => live,
                 (Verdict::Released, _) => return Ok(Turn::InFlight),
                 (Verdict::Ended, _) => return Ok(Turn::Ended),
+                (Verdict::Spent, _) => return Ok(Turn::Spent),
                 (Verdict::Wait(wait), _) => return Ok(Turn::Later(wait.into())),
                 (Verdict::Stale(stale), live) => {
                     return Ok(Turn::Stale(stale, live.and_then(|live| live.state.released)));
@@ -145,10 +165,11 @@ impl Releaser {
         Ok(Some(Taken { uid: live.uid.clone(), generation: live.generation, new, unsure: None }))
     }
 
-    /// The change of a Deployment that is held, as a pointer to it.
+    /// The change of a Deployment that is held, as a pointer to it; one that was given up waits no more.
     #[must_use]
     pub fn held(&self, live: &Live) -> Option<Pointer> {
-        let change = live.state.change.clone().filter(|_| live.state.is_closed())?;
+        let waits = live.state.is_closed() && live.state.phase != Some(Phase::Dead);
+        let change = live.state.change.clone().filter(|_| waits)?;
         let Standing::Served(lane) = self.standing(&live.namespace, Some(live)) else { return None };
         Some(Pointer {
             namespace: live.namespace.clone(),
@@ -157,6 +178,7 @@ impl Releaser {
             change,
             digest: live.digest.clone(),
             lane,
+            attempt: live.state.attempt(),
             requested_by: live.state.requested_by.clone(),
         })
     }

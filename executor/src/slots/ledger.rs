@@ -30,7 +30,7 @@ pub struct Holder {
     pub generation: i64,
     /// When it took the slot.
     pub since: UnixMillis,
-    /// Whether it counts; not after the slot timeout.
+    /// Whether it counts; not after the slot timeout, nor while its owner has it paused.
     pub counts: bool,
 }
 
@@ -104,12 +104,14 @@ impl Ledger {
     }
 
     /// Counts again from the Deployments that roll out: each has an entry, also above the number of slots (the
-    /// webhook opens a way back at once); one that took too long counts no more.
+    /// webhook opens a way back at once); one that is paused by its owner does not count until it is resumed, and one
+    /// that took too long counts no more.
     pub fn recount(&mut self, rolling: &BTreeMap<Uid, Holder>, timeout: Duration, now: UnixMillis) {
         for (uid, seen) in rolling {
-            let known = self.holders.get(uid);
-            if known.is_none_or(|held| held.change != seen.change && held.generation < seen.generation) {
-                self.holders.insert(uid.clone(), seen.clone());
+            match self.holders.get_mut(uid) {
+                Some(held) if held.change == seen.change => held.counts = seen.counts,
+                Some(held) if held.generation >= seen.generation => {}
+                _ => drop(self.holders.insert(uid.clone(), seen.clone())),
             }
         }
         for holder in self.holders.values_mut() {
@@ -216,6 +218,19 @@ mod tests {
         assert_eq!((ledger.in_use(), ledger.holders.len()), (0, 1));
         assert_eq!(ledger.acquire("2", holder("b", 1, 0), 1), Grant::New);
         assert_eq!(ledger.acquire("1", holder("c", 3, 0), 1), Grant::Full, "it has none to give on");
+    }
+
+    #[test]
+    fn paused_by_its_owner_an_entry_counts_no_more_until_it_is_resumed() {
+        let mut ledger = Ledger::default();
+        ledger.acquire("1", holder("a", 1, 0), 1);
+        for (counts, in_use) in [(false, 0), (true, 1)] {
+            let seen = rolling(&[("1", Holder { counts, ..holder("a", 2, 5) })]);
+            ledger.recount(&seen, TIMEOUT, 10);
+            assert_eq!(ledger.in_use(), in_use);
+        }
+        ledger.recount(&rolling(&[("1", holder("a", 2, 5))]), TIMEOUT, 15 * 60 * 1000);
+        assert_eq!(ledger.in_use(), 0, "resumed too late");
     }
 
     #[test]

@@ -118,44 +118,76 @@ impl Sweeper {
     }
 
     async fn opt_in(&self, namespace: &str, uid: &str) -> Result<(), Failure> {
-        self.write_all(namespace, &plan::opted_in, &|_| ()).await?;
-        self.memory.write(namespace, Some(uid)).await?;
-        self.swept.change(|swept| drop(swept.insert(namespace.to_owned(), uid.to_owned())));
+        if self.write_all(namespace, Way::In(uid), &|_| ()).await? {
+            self.memory.write(namespace, Some(uid)).await?;
+            self.swept.change(|swept| drop(swept.insert(namespace.to_owned(), uid.to_owned())));
+        }
         Ok(())
     }
 
     async fn opt_out(&self, namespace: &str, uid: &str, stop: &CancellationToken) -> Result<(), Failure> {
-        let api = Api::<PartialObjectMeta<Namespace>>::all(self.client.clone());
-        let found = within(api.get_opt(namespace)).await?;
-        // One that is gone, or another of its name, has nothing of what was swept.
-        if found.is_some_and(|found| found.metadata.uid.as_deref() == Some(uid)) {
-            let (sender, mut opened) = tokio::sync::mpsc::unbounded_channel();
-            self.write_all(namespace, &plan::opted_out, &|live| drop(sender.send(live.clone()))).await?;
-            drop(sender);
-            while let Some(live) = opened.recv().await.filter(|_| !stop.is_cancelled()) {
-                if let Some(about) = Subject::of(&live).filter(|_| live.state.is_closed()) {
-                    let message = "let through: its namespace was opted out";
-                    self.worker.events.tell_surely(&about, Phase::Released, message, stop).await;
+        let out = Way::Out(uid);
+        match self.live(namespace).await? {
+            // One that is gone, or another of its name, has nothing of what was swept.
+            Some(found) if found.metadata.uid.as_deref() == Some(uid) => {
+                let (sender, mut opened) = tokio::sync::mpsc::unbounded_channel();
+                let all = self.write_all(namespace, out, &|live| drop(sender.send(live.clone()))).await;
+                drop(sender);
+                while let Some(live) = opened.recv().await.filter(|_| !stop.is_cancelled()) {
+                    if let Some(about) = Subject::of(&live).filter(|_| live.state.is_closed()) {
+                        let message = "let through: its namespace was opted out";
+                        self.worker.events.tell_surely(&about, Phase::Released, message, stop).await;
+                    }
+                }
+                if !all? {
+                    return Ok(());
                 }
             }
+            _ => {}
         }
         self.memory.write(namespace, None).await
     }
 
-    /// Applies a plan to every Deployment of a namespace; `written` is told what each was before.
+    /// A namespace as it is now.
+    async fn live(&self, namespace: &str) -> Result<Option<PartialObjectMeta<Namespace>>, Failure> {
+        within(Api::<PartialObjectMeta<Namespace>>::all(self.client.clone()).get_opt(namespace)).await
+    }
+
+    /// Whether a sweep is still wanted. This process may have slept while the namespace was labelled again, another
+    /// replica swept it, and changes were held in it. Asked after Deployments are read and before they are written:
+    /// what changes later, their generation tells.
+    async fn stands(&self, namespace: &str, way: Way<'_>) -> Result<bool, Failure> {
+        match way {
+            Way::In(uid) => Ok(self.memory.read().await?.get(namespace).map(String::as_str) != Some(uid)),
+            Way::Out(uid) => {
+                let found = self.live(namespace).await?;
+                let same = found.filter(|found| found.metadata.uid.as_deref() == Some(uid));
+                Ok(same.is_some_and(|found| !self.namespaces.admits(&found)))
+            }
+        }
+    }
+
+    /// Sweeps every Deployment of a namespace; `written` is told what each was before. Says whether all of it was
+    /// done: not where the sweep is wanted no more.
     async fn write_all(
         &self,
         namespace: &str,
-        plan: &(impl Fn(&Live) -> Option<Patch> + Sync),
+        way: Way<'_>,
         written: &(impl Fn(&Live) + Sync),
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let mut from = None;
         loop {
             let (page, next) = self.deployments.page(namespace, from.as_deref()).await?;
-            let writes = page.into_iter().map(|live| self.write(live, plan, written));
-            futures::stream::iter(writes).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+            if !self.stands(namespace, way).await? {
+                return Ok(false);
+            }
+            let writes = page.into_iter().map(|live| self.write(live, way, written));
+            let all = futures::stream::iter(writes).buffer_unordered(AT_ONCE);
+            if !all.try_fold(true, |all, one| async move { Ok(all && one) }).await? {
+                return Ok(false);
+            }
             if next.is_none() {
-                return Ok(());
+                return Ok(true);
             }
             from = next;
         }
@@ -164,16 +196,16 @@ impl Sweeper {
     async fn write(
         &self,
         mut live: Live,
-        plan: &(impl Fn(&Live) -> Option<Patch> + Sync),
+        way: Way<'_>,
         written: &(impl Fn(&Live) + Sync),
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let mut last = None;
         for _ in 0..ROUNDS {
-            let Some(patch) = plan(&live) else { return Ok(()) };
+            let Some(patch) = way.plan(&live) else { return Ok(true) };
             match self.deployments.patch(&live, patch).await {
                 Ok(_) => {
                     written(&live);
-                    return Ok(());
+                    return Ok(true);
                 }
                 Err(failure) if matches!(failure.remedy(), Remedy::Gone | Remedy::ReadAgain) => {
                     last = Some(failure);
@@ -182,10 +214,31 @@ impl Sweeper {
             }
             match self.deployments.get(&live.namespace, &live.name).await? {
                 Some(again) => live = again,
-                None => return Ok(()),
+                None => return Ok(true),
+            }
+            if !self.stands(&live.namespace, way).await? {
+                return Ok(false);
             }
         }
-        last.map_or(Ok(()), Err)
+        last.map_or(Ok(true), Err)
+    }
+}
+
+/// Which sweep it is, of the namespace of that uid.
+#[derive(Clone, Copy)]
+enum Way<'a> {
+    /// The namespace was opted in.
+    In(&'a str),
+    /// The namespace was opted out.
+    Out(&'a str),
+}
+
+impl Way<'_> {
+    fn plan(self, live: &Live) -> Option<Patch> {
+        match self {
+            Self::In(_) => plan::opted_in(live),
+            Self::Out(_) => plan::opted_out(live),
+        }
     }
 }
 

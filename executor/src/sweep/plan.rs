@@ -3,7 +3,7 @@
 use contract::{Gate, Key, Phase};
 use json_patch::Patch;
 
-use crate::{edit::Edit, follow::is_complete, live::Live};
+use crate::{edit::Edit, live::Live};
 
 /// The namespace was opted in: what was written there before counts for nothing. What runs is remembered; where a
 /// change is held, nobody knows what runs. `None`: nothing to write.
@@ -21,11 +21,8 @@ pub(super) fn opted_in(live: &Live) -> Option<Patch> {
     if state.released.as_ref() != Some(&live.digest) {
         edit = edit.annotate(Key::Released, digest);
     }
-    edit = match (is_complete(live), state.good.as_ref() == Some(&live.digest)) {
-        (true, true) => edit,
-        (true, false) => edit.annotate(Key::Good, digest),
-        (false, _) => edit.without(Key::Good, good),
-    };
+    // As long as nothing waits or rolls out, what was let through last is the good one.
+    edit = edit.without(Key::Good, good);
     if state.is_closed() {
         // Closed by nobody that we know: no change waits behind it.
         edit = edit.gate(Gate::Open);
@@ -72,10 +69,7 @@ mod tests {
     fn what_runs_when_a_namespace_is_opted_in_is_remembered() {
         let digest = live(&json!({})).digest;
         let (own, phase, _) = after(opted_in, &never_seen());
-        assert_eq!((own, phase), (json!({"released": digest, "good": digest}), None));
-        let mut rolling = never_seen();
-        rolling["status"] = json!({"updatedReplicas": 1});
-        assert_eq!(after(opted_in, &rolling).0, json!({"released": digest}));
+        assert_eq!((own, phase), (json!({"released": digest}), None));
     }
 
     #[test]
@@ -85,10 +79,10 @@ mod tests {
             "labels": {"roadstead.dev/phase": null},
             "annotations": {"roadstead.dev/gate": null, "roadstead.dev/change": null},
         }});
-        assert_eq!(after(opted_in, &forged).0, json!({"released": digest, "good": digest}));
+        assert_eq!(after(opted_in, &forged).0, json!({"released": digest}));
         let closed_by_nobody = json!({"metadata": {"annotations": {"roadstead.dev/change": null}}});
         let (own, phase, _) = after(opted_in, &closed_by_nobody);
-        assert_eq!((own, phase), (json!({"gate": "open", "released": digest, "good": digest}), None));
+        assert_eq!((own, phase), (json!({"gate": "open", "released": digest}), None));
     }
 
     #[test]

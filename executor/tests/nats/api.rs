@@ -2,9 +2,10 @@
 //! the watch of what rolls out. A rollout is over as soon as it begins, unless a test holds it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use contract::{ChangeId, Digest};
@@ -18,9 +19,8 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-/// The namespace of every test; its uid stands in the record of swept ones.
+/// The namespace of every test.
 pub(crate) const NAMESPACE: &str = "shop";
-const NAMESPACE_UID: &str = "shop-uid";
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
@@ -32,9 +32,15 @@ pub(crate) struct ApiServer {
 
 #[derive(Default)]
 struct State {
+    /// Namespaces beside [`NAMESPACE`].
+    namespaces: Vec<String>,
     deployments: BTreeMap<String, Value>,
+    /// What the watch of held Deployments is told, from the beginning; its length is the resource version.
+    held: Vec<Value>,
     patched: Vec<String>,
     hold_rollouts: bool,
+    /// Kubernetes Events by name: the Deployment, and the reason.
+    events: BTreeMap<String, (String, String)>,
     /// Status codes that the next patches are refused with.
     refusals: Vec<u16>,
 }
@@ -57,6 +63,11 @@ impl ApiServer {
         self.state.lock().unwrap()
     }
 
+    /// One more namespace, opted in and swept.
+    pub(crate) fn add_namespace(&self, name: &str) {
+        self.state().namespaces.push(name.to_owned());
+    }
+
     /// Rollouts that begin from now on do not end by themselves.
     pub(crate) fn hold_rollouts(&self) {
         self.state().hold_rollouts = true;
@@ -76,17 +87,17 @@ impl ApiServer {
     }
 
     /// Stores a Deployment with a held change, as the webhook leaves it; what a newer one replaces leaves the watch.
-    pub(crate) fn hold(&self, name: &str, image: &str, lane: &str) -> (ChangeId, Digest) {
+    pub(crate) fn hold(&self, namespace: &str, name: &str, image: &str, lane: &str) -> (ChangeId, Digest) {
         let template = json!({"spec": {"containers": [{"name": "web", "image": image}]}});
         let digest = Digest::of_value(&template).unwrap();
-        let change = ChangeId::derive(NAMESPACE, name, &digest, None);
+        let change = ChangeId::derive(namespace, name, &digest, None);
         let mut state = self.state();
         let old = state.deployments.remove(name);
         let generation = old.as_ref().map_or(0, |old| old["metadata"]["generation"].as_i64().unwrap()) + 1;
         let deployment = json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": {
-                "namespace": NAMESPACE, "name": name, "uid": format!("{name}-uid"), "generation": generation,
+                "namespace": namespace, "name": name, "uid": format!("{name}-uid"), "generation": generation,
                 "resourceVersion": "1",
                 "labels": {"roadstead.dev/phase": "held"},
                 "annotations": {
@@ -95,11 +106,19 @@ impl ApiServer {
             },
             "spec": {"replicas": 1, "template": template},
         });
+        tell_held(&mut state.held, "ADDED", &deployment);
         state.deployments.insert(name.to_owned(), deployment);
         if let Some(old) = old.filter(|old| old["metadata"]["labels"]["roadstead.dev/phase"] == "released") {
             self.watch.send(json!({"type": "DELETED", "object": old})).unwrap();
         }
         (change, digest)
+    }
+
+    /// Reasons of the Kubernetes Events that were written on a Deployment.
+    pub(crate) fn events(&self, name: &str) -> Vec<String> {
+        let state = self.state();
+        let events = state.events.values().filter(|(deployment, _)| deployment == name);
+        events.map(|(_, reason)| reason.clone()).collect()
     }
 
     pub(crate) fn annotation(&self, name: &str, key: &str) -> Option<String> {
@@ -120,23 +139,30 @@ impl ApiServer {
     async fn answer(&self, request: Request<Body>) -> Answer {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
-        let watched = parts.uri.query().is_some_and(|query| query.contains("watch=true"));
+        let query = parts.uri.query().unwrap_or_default();
+        let (watched, of_held) = (query.contains("watch=true"), query.contains("phase%3Dheld"));
         let name = path.rsplit('/').next().unwrap_or_default();
         match (&parts.method, watched) {
+            (&Method::POST, _) if path.ends_with("/events") => {
+                let text = body.collect().await.unwrap().to_bytes();
+                self.event(&serde_json::from_slice(&text).unwrap())
+            }
             (&Method::PATCH, _) if path.contains("/deployments/") => {
                 let text = body.collect().await.unwrap().to_bytes();
                 self.patch(name, &serde_json::from_slice(&text).unwrap())
             }
+            (_, _) if of_held => self.held(watched, query),
             (_, true) if path.ends_with("/deployments") => self.changes(),
             (_, true) => stream(futures::stream::pending()),
             (_, false) if path.ends_with("/namespaces") => list(
                 "PartialObjectMetadata",
-                &[json!({
-                    "metadata": {"name": NAMESPACE, "uid": NAMESPACE_UID, "annotations": {"roadstead.dev/urgent": "allowed"}},
-                })],
+                &self.namespaces().iter().map(|name| json!({
+                    "metadata": {"name": name, "uid": uid(name), "annotations": {"roadstead.dev/urgent": "allowed"}},
+                })).collect::<Vec<_>>(),
             ),
             (_, false) if path.contains("/configmaps/") => {
-                found(&json!({"metadata": {"name": "swept"}, "data": {NAMESPACE: NAMESPACE_UID}}))
+                let swept: BTreeMap<_, _> = self.namespaces().into_iter().map(|name| (name.clone(), uid(&name))).collect();
+                found(&json!({"metadata": {"name": "swept"}, "data": swept}))
             }
             (_, false) if path.ends_with("/deployments") => list("Deployment", &[]),
             _ => self.state().deployments.get(name).map_or_else(|| refused(404), found),
@@ -166,6 +192,9 @@ impl ApiServer {
                 complete(deployment);
             }
         }
+        if deployment["metadata"]["labels"]["roadstead.dev/phase"] != "held" {
+            tell_held(&mut state.held, "DELETED", deployment);
+        }
         let kind = match (was, is) {
             (false, true) => "ADDED",
             (true, true) => "MODIFIED",
@@ -176,6 +205,46 @@ impl ApiServer {
         found(deployment)
     }
 
+    fn namespaces(&self) -> Vec<String> {
+        [&[NAMESPACE.to_owned()], &*self.state().namespaces].concat()
+    }
+
+    /// The list of held Deployments, or what happened to them since.
+    fn held(&self, watched: bool, query: &str) -> Answer {
+        let state = self.state();
+        if !watched {
+            let is_held = |object: &&Value| object["metadata"]["labels"]["roadstead.dev/phase"] == "held";
+            let items: Vec<_> = state.deployments.values().filter(is_held).cloned().collect();
+            let version = json!({"resourceVersion": state.held.len().to_string()});
+            return found(&json!({"metadata": version, "items": items}));
+        }
+        let since = query.split('&').find_map(|pair| pair.strip_prefix("resourceVersion="));
+        let since: usize = since.unwrap().parse().unwrap();
+        let server = self.clone();
+        stream(futures::stream::unfold((server, since), async |(server, next)| {
+            let event = loop {
+                let event = server.state().held.get(next).cloned();
+                match event {
+                    Some(event) => break event,
+                    None => tokio::time::sleep(Duration::from_millis(1)).await,
+                }
+            };
+            Some((event, (server, next + 1)))
+        }))
+    }
+
+    fn event(&self, event: &Value) -> Answer {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let (deployment, reason) = (text(&event["regarding"]["name"]), text(&event["reason"]));
+        match self.state().events.entry(text(&event["metadata"]["name"])) {
+            Entry::Occupied(_) => refused(409),
+            Entry::Vacant(place) => {
+                place.insert((deployment, reason));
+                found(event)
+            }
+        }
+    }
+
     fn changes(&self) -> Answer {
         let receiver = self.watch.subscribe();
         stream(futures::stream::unfold(receiver, async |mut receiver| {
@@ -183,6 +252,16 @@ impl ApiServer {
             Some((event, receiver))
         }))
     }
+}
+
+fn tell_held(held: &mut Vec<Value>, kind: &str, deployment: &Value) {
+    let mut object = deployment.clone();
+    object["metadata"]["resourceVersion"] = json!((held.len() + 1).to_string());
+    held.push(json!({"type": kind, "object": object}));
+}
+
+fn uid(namespace: &str) -> String {
+    format!("{namespace}-uid")
 }
 
 /// What the deployment controller writes at the end of a rollout.

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect is to stop there")]
 
 mod api;
+mod fairness;
+mod positions;
 mod queue;
 mod roadstead;
 mod server;

@@ -11,9 +11,10 @@ use contract::{Change, Lane, Phase, subject};
 use executor::{
     consume::{Consumer, Worker},
     deployments::Deployments,
-    event::Events,
+    event::{self, Events},
     follow::Follower,
     metrics::Metrics,
+    queue::{Publisher, View, Viewer},
     release::Releaser,
     slots::{Keeper, Store},
     sweep::{Sweeper, Swept},
@@ -44,6 +45,7 @@ pub(crate) struct Roadstead {
     parts: JoinSet<Result<(), BoxError>>,
     readiness: Readiness,
     slots: u32,
+    view: View,
     // Last: the others still talk to it when they are dropped.
     _server: Server,
 }
@@ -61,11 +63,12 @@ impl Roadstead {
             parts: JoinSet::new(),
             readiness: Readiness::default(),
             slots,
+            view: View::default(),
             _server: server,
         }
     }
 
-    /// Starts an executor and waits until it is ready.
+    /// Starts an executor, or one more, and waits until it is ready.
     pub(crate) async fn start(&mut self) {
         let (client, stop) = (self.api.client(), self.stop.clone());
         let handles =
@@ -82,22 +85,42 @@ impl Roadstead {
             Keeper::new(store, NonZeroU32::new(self.slots).unwrap(), timeout, metrics.clone());
         self.parts.spawn(keeper.run(stop.clone()));
         let vacancies = slots.vacancies();
+        let deployments = Deployments::new(client);
+        let (recorder, writer) = event::recorder(deployments.clone(), &metrics, "executor".into());
+        self.parts.spawn(writer.run(stop.clone()));
         let worker = Arc::new(Worker {
-            releaser: Releaser {
-                deployments: Deployments::new(client),
-                namespaces,
-                swept: Swept::default(),
-                slots,
-            },
-            events: Events::new(context.clone(), CLUSTER.into(), metrics.clone()),
+            releaser: Releaser { deployments, namespaces, swept: Swept::default(), slots },
+            events: Events::new(context.clone(), CLUSTER.into(), metrics.clone(), recorder),
             cluster: CLUSTER.into(),
             metrics,
         });
+        self.view = View::default();
+        let view = self.view.clone();
+        let viewer = Viewer {
+            view: view.clone(),
+            client: worker.releaser.deployments.client().clone(),
+            namespaces: worker.releaser.namespaces.clone(),
+            context: context.clone(),
+            cluster: CLUSTER.into(),
+            metrics: worker.metrics.clone(),
+        };
+        self.parts.spawn(viewer.run(stop.clone()));
+        let publisher = Publisher {
+            view: view.clone(),
+            context: context.clone(),
+            cluster: CLUSTER.into(),
+            replicas: 1,
+            slots: self.slots.into(),
+            vacancies: vacancies.clone(),
+            interval: Duration::from_millis(100),
+        };
+        self.parts.spawn(publisher.run(stop.clone()));
         let sweeper = Sweeper::new(Arc::clone(&worker), "roadstead", "swept".into());
         sweeper.recall().await;
         self.parts.spawn(sweeper.run(stop.clone()));
-        self.parts.spawn(Follower { worker: Arc::clone(&worker) }.run(rollouts, stop.clone()));
-        self.parts.spawn(Consumer { context, replicas: 1, vacancies, worker }.run(queue, stop));
+        self.parts
+            .spawn(Follower { worker: Arc::clone(&worker), crash_loop: None }.run(rollouts, stop.clone()));
+        self.parts.spawn(Consumer { context, replicas: 1, vacancies, worker, view }.run(queue, stop));
         eventually("the executor is ready", async || self.readiness.check()).await;
     }
 
@@ -111,10 +134,15 @@ impl Roadstead {
 
     /// Holds a change and puts its message on the queue, as the webhook does.
     pub(crate) async fn submit(&self, name: &str, image: &str, lane: Lane) -> Change {
-        let (change, digest) = self.api.hold(name, image, lane.as_str());
+        self.submit_in(NAMESPACE, name, image, lane).await
+    }
+
+    /// As [`Roadstead::submit`], in another namespace.
+    pub(crate) async fn submit_in(&self, namespace: &str, name: &str, image: &str, lane: Lane) -> Change {
+        let (change, digest) = self.api.hold(namespace, name, image, lane.as_str());
         let message = Change {
             cluster: CLUSTER.into(),
-            namespace: NAMESPACE.into(),
+            namespace: namespace.into(),
             name: name.into(),
             uid: format!("{name}-uid"),
             change,
@@ -131,7 +159,7 @@ impl Roadstead {
         let address = subject::ChangeSubject {
             cluster: CLUSTER.into(),
             lane,
-            namespace: NAMESPACE.into(),
+            namespace: namespace.into(),
             name: name.into(),
         };
         ops::publish::publish(&self.context, address.encode().unwrap(), &message).await.unwrap();
@@ -165,6 +193,15 @@ impl Roadstead {
         }
         told.sort_unstable_by_key(|(sequence, _)| *sequence);
         told.into_iter().map(|(_, phase)| phase).collect()
+    }
+
+    /// Waits until it is known here that so many changes wait in a lane.
+    pub(crate) async fn waiting(&self, lane: Lane, count: usize) {
+        eventually("it is known what waits", async || {
+            let (known, _) = self.view.with(|index| index.depth(lane));
+            if known == count { Ok(()) } else { Err(format!("{known} wait")) }
+        })
+        .await;
     }
 
     /// Waits until every message of a lane is settled.

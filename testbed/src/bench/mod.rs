@@ -1,9 +1,11 @@
 //! Measurements on the testbed. Each ends with lines `figure <name> <value> <unit>` that a script can read.
 
+pub mod executor;
 pub mod outbox;
 mod release;
 pub mod restarts;
 mod storm;
+mod usage;
 mod webhook;
 
 use std::path::PathBuf;
@@ -28,6 +30,8 @@ pub enum Bench {
     Outbox,
     /// Admissions that fail while the webhooks are restarted one after the other
     Restarts,
+    /// Releases a second, memory and start of the executor with a large backlog
+    Executor,
     /// What a review costs the webhook, next to a bare echo
     Webhook,
 }
@@ -40,6 +44,7 @@ impl Bench {
             Self::Storm { size, plots } => storm::run(size, &plots).await,
             Self::Outbox => outbox::run().await,
             Self::Restarts => restarts::run().await,
+            Self::Executor => executor::run().await,
             // A runtime of its own: one thread that sends, waits and reads disturbs the server least.
             Self::Webhook => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

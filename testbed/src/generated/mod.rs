@@ -1,114 +1,117 @@
-//! A Kubernetes API with more Deployments than a testbed could hold: every object is made up when it is asked for.
-//! It answers what the webhook's outbox asks (lists in pages, watches, single reads) and nothing else.
+//! A generated API server: objects in memory behind real HTTP, answered at once. It stands in for a cluster that is
+//! larger or faster than the real control plane on a laptop, where what is measured is the client. It knows every
+//! kind by its path: lists by page, watches, JSON patches whose tests count, labels, metadata only.
 
-mod objects;
+mod answer;
+mod path;
+mod rollout;
+mod selector;
 mod serve;
+mod store;
+mod watch;
+mod write;
 
 use std::{
     collections::BTreeMap,
     net::Ipv4Addr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
-use hyper::body::Bytes;
-use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
+use serde_json::Value;
+use tokio::{net::TcpListener, task::JoinHandle};
 
+pub use self::rollout::Rollouts;
+use self::store::Store;
 use crate::kubeconfig::Server;
 
-/// Events that wait for a watcher that does not read; then the sender waits, too.
-const BUFFER: usize = 64;
+/// Path of the Deployments of all namespaces.
+pub const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
+/// Path of the namespaces.
+pub const NAMESPACES: &str = "/api/v1/namespaces";
+/// Path of the ConfigMaps of all namespaces.
+pub const CONFIG_MAPS: &str = "/api/v1/configmaps";
 
-/// How many Deployments there are.
-#[derive(Clone, Copy, Debug)]
-pub struct Size {
-    /// In the cluster.
-    pub deployments: usize,
-    /// Of them, those that are held: the first ones.
-    pub held: usize,
-}
-
-/// A running API; it ends when it is dropped.
+/// The server; it ends when it is dropped.
 #[derive(Debug)]
 pub struct GeneratedApi {
     url: String,
-    cluster: Arc<Cluster>,
+    store: Shared,
     accepting: JoinHandle<()>,
 }
 
-/// What there is to see.
-#[derive(Debug)]
-struct Cluster {
-    size: Size,
-    /// Changes of a Deployment after its first one, by its number.
-    renewed: Mutex<BTreeMap<usize, u32>>,
-    watchers: Mutex<Vec<mpsc::Sender<Bytes>>>,
-    version: AtomicU64,
-    reads: AtomicUsize,
-    /// Lists and watches of Deployments that did not ask for metadata alone, or not by label.
-    careless: AtomicUsize,
+/// A gate that opened.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// `namespace/name` of the Deployment.
+    pub deployment: String,
+    /// When.
+    pub at: Instant,
+}
+
+/// What the connections share.
+#[derive(Clone, Debug)]
+struct Shared(Arc<Mutex<Store>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl GeneratedApi {
-    /// Listens on loopback.
+    /// Starts it, empty, on a free port of loopback.
     ///
     /// # Errors
     /// When no port is free.
-    pub async fn start(size: Size) -> anyhow::Result<Self> {
+    pub async fn start(rollouts: Rollouts) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let cluster = Arc::new(Cluster {
-            size,
-            renewed: Mutex::default(),
-            watchers: Mutex::default(),
-            version: AtomicU64::new(1),
-            reads: AtomicUsize::default(),
-            careless: AtomicUsize::default(),
-        });
-        let accepting = tokio::spawn(serve::accept(listener, Arc::clone(&cluster)));
-        Ok(Self { url, cluster, accepting })
+        let store = Shared(Arc::new(Mutex::new(Store::new(rollouts))));
+        let accepting = tokio::spawn(serve::accept(listener, store.clone()));
+        Ok(Self { url, store, accepting })
     }
 
-    /// How a client reaches it.
+    /// How a client reaches it; any token is taken.
     #[must_use]
     pub fn server(&self) -> Server {
         Server { url: self.url.clone(), ca_pem: None }
     }
 
-    /// How often a single Deployment was read.
+    /// Stores an object as it is, new or in place of the one of its name, and gives it a version. `kind` is the path
+    /// of its kind in all namespaces.
+    pub fn put(&self, kind: &str, object: Value) {
+        self.store.lock().put(kind, object);
+    }
+
+    /// The object of that name, as it is stored.
     #[must_use]
-    pub fn reads(&self) -> usize {
-        self.cluster.reads.load(Ordering::Relaxed)
+    pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
+        self.store.lock().value(kind, namespace, name)
     }
 
-    /// How often Deployments were listed or watched in full, or all of them.
+    /// Every gate that opened, in order.
     #[must_use]
-    pub fn careless(&self) -> usize {
-        self.cluster.careless.load(Ordering::Relaxed)
+    pub fn opened(&self) -> Vec<Opened> {
+        self.store.lock().opened.clone()
     }
 
-    /// How many watches of Deployments are open.
+    /// How many gates opened so far.
     #[must_use]
-    pub fn watchers(&self) -> usize {
-        self.cluster.watchers().iter().filter(|watcher| !watcher.is_closed()).count()
+    pub fn count_opened(&self) -> usize {
+        self.store.lock().opened.len()
     }
 
-    /// Tells every watcher that a held Deployment was modified; waits until each has room for it.
-    pub async fn touch(&self, number: usize) {
-        let event = self.cluster.modified(number);
-        let watchers = self.cluster.watchers().clone();
-        for watcher in watchers {
-            // One that is gone relists when it comes back.
-            let _ = watcher.send(event.clone()).await;
-        }
+    /// Requests so far, and how many of each: `get deployments 200`, `list deployments metadata a=b 200`.
+    #[must_use]
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        self.store.lock().requests.clone()
     }
 
-    /// A held Deployment gets a new change.
-    pub async fn renew(&self, number: usize) {
-        *self.cluster.renewed().entry(number).or_default() += 1;
-        self.touch(number).await;
+    /// Events that those who watch have not taken yet.
+    #[must_use]
+    pub fn untold(&self) -> usize {
+        self.store.lock().watches.untold()
     }
 }
 
@@ -118,27 +121,5 @@ impl Drop for GeneratedApi {
     }
 }
 
-impl Cluster {
-    fn watchers(&self) -> MutexGuard<'_, Vec<mpsc::Sender<Bytes>>> {
-        self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn renewed(&self) -> MutexGuard<'_, BTreeMap<usize, u32>> {
-        self.renewed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A new watcher; those that are gone are forgotten.
-    fn watch(&self) -> mpsc::Receiver<Bytes> {
-        let (sender, receiver) = mpsc::channel(BUFFER);
-        let mut watchers = self.watchers();
-        watchers.retain(|watcher| !watcher.is_closed());
-        watchers.push(sender);
-        receiver
-    }
-
-    fn modified(&self, number: usize) -> Bytes {
-        self.version.fetch_add(1, Ordering::Relaxed);
-        let event = serde_json::json!({ "type": "MODIFIED", "object": self.metadata_only(number) });
-        (event.to_string() + "\n").into()
-    }
-}
+#[cfg(test)]
+mod tests;

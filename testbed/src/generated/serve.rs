@@ -1,145 +1,139 @@
-//! The HTTP side: which object a path means, and pages and watches.
+//! HTTP: connections, and which part of the store answers a request.
 
-use std::{
-    convert::Infallible,
-    sync::{Arc, atomic::Ordering},
-};
+use std::convert::Infallible;
 
-use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use http_body_util::BodyExt as _;
 use hyper::{
-    Request, Response, StatusCode,
-    body::{Bytes, Frame, Incoming},
-    header,
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{ACCEPT, CONTENT_TYPE},
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use serde_json::json;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
 
-use super::{Cluster, objects};
+use super::{
+    Shared,
+    answer::{Body, Form, Refused, told, whole},
+    path::Asked,
+    selector::Selector,
+    watch::Events,
+    write::{absent, place},
+};
 
-/// What selects the held Deployments, as it stands in a query.
-const HELD: &str = "roadstead.dev/phase=held";
-/// Objects in a page where the client asks for no limit.
-const PAGE: usize = 500;
-
-type Body = UnsyncBoxBody<Bytes, Infallible>;
-
-pub(super) async fn accept(listener: TcpListener, cluster: Arc<Cluster>) {
+pub(super) async fn accept(listener: TcpListener, store: Shared) {
     let mut connections = JoinSet::new();
     while let Ok((connection, _)) = listener.accept().await {
-        let cluster = Arc::clone(&cluster);
-        let service = service_fn(move |request| {
-            let answer = cluster.answer(&request);
-            async { Ok::<_, Infallible>(answer) }
-        });
-        let served =
-            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(connection), service);
-        // A client that goes away is no error of ours.
-        connections.spawn(async { drop(served.await) });
+        connections.spawn(connected(connection, store.clone()));
+        while connections.try_join_next().is_some() {}
     }
 }
 
-/// What a list or a watch asks for.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Query {
-    labels: String,
-    limit: Option<usize>,
-    begin: usize,
-    watch: bool,
-}
-
-impl Query {
-    fn parse(query: &str) -> Self {
-        let mut parsed = Self::default();
-        for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-            match key {
-                "labelSelector" => parsed.labels = value.replace("%2F", "/").replace("%3D", "="),
-                "limit" => parsed.limit = value.parse().ok(),
-                "continue" => parsed.begin = value.parse().unwrap_or_default(),
-                "watch" => parsed.watch = value == "true",
-                _ => {}
-            }
-        }
-        parsed
-    }
-}
-
-impl Cluster {
-    fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
-        let query = Query::parse(request.uri().query().unwrap_or_default());
-        let accepted = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-        let metadata = accepted.is_some_and(|accept| accept.contains("as=PartialObjectMetadata"));
-        let path: Vec<_> = request.uri().path().trim_matches('/').split('/').collect();
-        match path[..] {
-            ["api", "v1", "namespaces"] if query.watch => watch(None),
-            ["api", "v1", "namespaces"] => list(&objects::namespaces(), None),
-            ["apis", "apps", "v1", "deployments"] => {
-                if !metadata || query.labels != HELD {
-                    self.careless.fetch_add(1, Ordering::Relaxed);
-                }
-                if query.watch { watch(Some(self.watch())) } else { self.page(&query, metadata) }
-            }
-            ["apis", "apps", "v1", "namespaces", _, "deployments", name] => {
-                self.reads.fetch_add(1, Ordering::Relaxed);
-                let known = objects::number(name).filter(|number| *number < self.size.deployments);
-                known.map_or_else(not_found, |number| json(&self.deployment(number)))
-            }
-            _ => not_found(),
-        }
-    }
-
-    fn page(&self, query: &Query, metadata: bool) -> Response<Body> {
-        let matching = if query.labels == HELD { self.size.held } else { self.size.deployments };
-        let end = matching.min(query.begin + query.limit.unwrap_or(PAGE));
-        let object = |number| if metadata { self.metadata_only(number) } else { self.deployment(number) };
-        let items: Vec<_> = (query.begin..end).map(object).collect();
-        list(&items, (end < matching).then_some(end))
-    }
-}
-
-fn list(items: &[Value], next: Option<usize>) -> Response<Body> {
-    let next = next.map(|next| next.to_string()).unwrap_or_default();
-    json(&json!({
-        "apiVersion": "meta.k8s.io/v1",
-        "kind": "PartialObjectMetadataList",
-        "metadata": { "resourceVersion": "1", "continue": next },
-        "items": items,
-    }))
-}
-
-/// Events as they come; without a source there are none, and the watch stays open.
-fn watch(events: Option<mpsc::Receiver<Bytes>>) -> Response<Body> {
-    let stream = futures::stream::unfold(events, async |events| match events {
-        Some(mut events) => {
-            let event = events.recv().await?;
-            Some((Ok::<_, Infallible>(Frame::data(event)), Some(events)))
-        }
-        None => std::future::pending().await,
+async fn connected(connection: TcpStream, store: Shared) {
+    // What is not sent at once is slow, and still right.
+    let _ = connection.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let store = store.clone();
+        async move { Ok::<_, Infallible>(answer(&store, request).await) }
     });
-    Response::new(StreamBody::new(Box::pin(stream)).boxed_unsync())
+    // A client may leave whenever it wants.
+    let _ =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;
 }
 
-fn json(value: &Value) -> Response<Body> {
-    Response::new(Full::new(value.to_string().into()).boxed_unsync())
-}
-
-fn not_found() -> Response<Body> {
-    let status = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404,
-                         "reason": "NotFound", "message": "not found", "metadata": {} });
-    let mut answer = json(&status);
-    *answer.status_mut() = StatusCode::NOT_FOUND;
+async fn answer(store: &Shared, request: Request<Incoming>) -> Response<Body> {
+    let asked = Asked::read(request.uri());
+    let what = asked.as_ref().map_or_else(|| "/".to_owned(), |asked| described(asked, &request));
+    let answered = respond(store, request, asked).await;
+    let answer = answered.unwrap_or_else(|refused| whole(refused.code, refused.status()));
+    let counted = format!("{what} {}", answer.status().as_u16());
+    *store.lock().requests.entry(counted).or_default() += 1;
     answer
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// `get deployments`, `list deployments metadata roadstead.dev/phase=held`: the verb, and how much of what is wanted.
+fn described(asked: &Asked, request: &Request<Incoming>) -> String {
+    let one = asked.name.is_some();
+    let verb = match *request.method() {
+        Method::GET if asked.is_set("watch") => "watch".to_owned(),
+        Method::GET => if one { "get" } else { "list" }.to_owned(),
+        Method::POST => "create".to_owned(),
+        ref other => other.as_str().to_ascii_lowercase(),
+    };
+    let form = match Form::of_accept(request.headers().get(ACCEPT)) {
+        Form::Metadata => Some("metadata"),
+        Form::Whole => None,
+    };
+    let words = [Some(verb.as_str()), Some(asked.plural()), form, asked.parameter("labelSelector")];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
 
-    #[test]
-    fn a_query_says_which_page_of_what() {
-        let query = Query::parse("labelSelector=roadstead.dev%2Fphase%3Dheld&limit=500&continue=1000");
-        assert_eq!(query, Query { labels: HELD.into(), limit: Some(500), begin: 1000, watch: false });
-        assert!(Query::parse("watch=true&resourceVersion=1").watch);
+async fn respond(
+    store: &Shared,
+    request: Request<Incoming>,
+    asked: Option<Asked>,
+) -> Result<Response<Body>, Refused> {
+    let (parts, body) = request.into_parts();
+    let Some(asked) = asked else {
+        return if parts.uri.path() == "/version" {
+            let version =
+                json!({ "major": "1", "minor": "37", "gitVersion": "v1.37.0-generated", "platform": "" });
+            Ok(whole(StatusCode::OK, version.to_string().into()))
+        } else {
+            Err(Refused::not_found(parts.uri.path()))
+        };
+    };
+    let form = Form::of_accept(parts.headers.get(ACCEPT));
+    if parts.method == Method::GET {
+        return read(store, asked, form);
     }
+    let body = body.collect().await.map_err(|error| cut_off(&error))?.to_bytes();
+    let mut store = store.lock();
+    let (code, object) = match parts.method {
+        Method::POST => (StatusCode::CREATED, store.create(&asked, &body)?),
+        Method::PATCH => (StatusCode::OK, store.patch(&asked, parts.headers.get(CONTENT_TYPE), &body)?),
+        Method::DELETE => (StatusCode::OK, store.delete(&asked)?),
+        _ => return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "not known here")),
+    };
+    Ok(whole(code, form.of(&object)))
+}
+
+fn cut_off(error: &hyper::Error) -> Refused {
+    Refused::new(StatusCode::BAD_REQUEST, "BadRequest", error.to_string())
+}
+
+/// One object, a page of a list, or a watch.
+fn read(store: &Shared, mut asked: Asked, form: Form) -> Result<Response<Body>, Refused> {
+    let selector = selector(&mut asked)?;
+    if asked.is_set("watch") {
+        let watch = store.lock().watch(asked, selector, form);
+        let expired = || Refused::new(StatusCode::GONE, "Expired", "too old resource version");
+        return Ok(told(watch.unwrap_or_else(|| Events::refused(&expired()))));
+    }
+    if asked.name.is_some() && asked.parameter("fieldSelector").is_none() {
+        let place = place(&asked)?;
+        let found = store.lock().object(&asked.kind, &place).map(|stored| stored.body.clone());
+        let body: Bytes = found.ok_or_else(|| absent(&asked, &place))?;
+        return Ok(whole(StatusCode::OK, form.of(&body)));
+    }
+    let limit = asked.parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(usize::MAX);
+    let page = store.lock().page(&asked, &selector, limit, asked.parameter("continue"));
+    Ok(whole(StatusCode::OK, form.of_page(&page)))
+}
+
+/// The label selector; the one field selector that is known here, `metadata.name`, becomes the name.
+fn selector(asked: &mut Asked) -> Result<Selector, Refused> {
+    let refused = |text: &str| {
+        Refused::new(StatusCode::BAD_REQUEST, "BadRequest", format!("selector {text:?} is not known here"))
+    };
+    if let Some(field) = asked.parameter("fieldSelector") {
+        let name = field.strip_prefix("metadata.name=").ok_or_else(|| refused(field))?.to_owned();
+        asked.name = Some(name);
+    }
+    let text = asked.parameter("labelSelector").unwrap_or_default();
+    Selector::read(text).ok_or_else(|| refused(text))
 }

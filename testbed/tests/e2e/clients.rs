@@ -17,7 +17,11 @@ async fn a_created_deployment_has_no_replica_set_until_it_is_released() -> Resul
             ensure!(t.replica_sets("web").await?.is_empty(), "a ReplicaSet exists");
             t.executor.start().await?;
             let web = t.succeeded("web").await?;
-            ensure!(web.good() == web.released_digest() && web.good().is_some(), "{}", web.summary());
+            ensure!(
+                web.good().as_deref() == web.released_digest() && web.good().is_some(),
+                "{}",
+                web.summary()
+            );
             ensure!(t.pods("web").await?.len() == 3 && t.replica_sets("web").await?.len() == 1);
             Ok(())
         })

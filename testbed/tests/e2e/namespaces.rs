@@ -28,12 +28,17 @@ async fn a_namespace_that_is_opted_in_begins_anew_and_one_that_leaves_lets_every
                 .annotation("roadstead.dev/good", &next);
             t.apply(&forged.annotation("roadstead.dev/gate", "open")).await?.ok()?;
             let running = t.rolled_out("web").await?;
-            ensure!(running.good() == Some(next.as_str()), "the forgery stands: {}", running.summary());
+            ensure!(
+                running.own("roadstead.dev/good") == Some(next.as_str()),
+                "the forgery stands: {}",
+                running.summary()
+            );
 
             let namespace = format!("namespace/{}", t.namespace);
             t.admin_kubectl(&["label", &namespace, "roadstead.dev/enabled=true"]).await?.ok()?;
             let runs = digest(&running)?;
-            let swept = |web: &Deployment| web.good() == Some(&runs) && web.released_digest() == Some(&runs);
+            let swept =
+                |web: &Deployment| web.good().as_ref() == Some(&runs) && web.released_digest() == Some(&runs);
             t.deployment_that("web", "swept", swept).await?;
             t.executor.freeze()?;
             t.kubectl(&["set", "image", "deployment/web", &format!("app={V2}")]).await?.ok()?;

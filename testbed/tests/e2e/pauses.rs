@@ -105,3 +105,28 @@ async fn a_users_own_pause_survives_the_release() -> Result<()> {
         })
         .await
 }
+
+#[tokio::test]
+async fn a_rollout_that_its_owner_pauses_gives_its_slot_to_the_next() -> Result<()> {
+    Stack::options()
+        .slots(1)
+        .run(async |t| {
+            t.apply(&deployment("first").unschedulable()).await?.ok()?;
+            t.released("first").await?;
+            t.apply(&deployment("second").image(V1)).await?.ok()?;
+            t.held("second").await?;
+            t.kubectl(&["rollout", "pause", "deployment/first"]).await?.ok()?;
+            t.succeeded("second").await?;
+            let first = t.deployment("first").await?;
+            ensure!(first.phase() == Some("released") && first.paused(), "{}", first.summary());
+            // Resumed, it has its slot again.
+            t.kubectl(&["rollout", "resume", "deployment/first"]).await?.ok()?;
+            eventually("its slot is in use", testbed::PATIENCE, async || {
+                let used = t.executor.metric("roadstead_slots_in_use").await?;
+                ensure!((used - 1.0).abs() < f64::EPSILON, "{used} slots are in use");
+                Ok(())
+            })
+            .await
+        })
+        .await
+}

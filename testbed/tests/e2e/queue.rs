@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use contract::{
-    Change, ChangeEvent, Phase,
+    Change, ChangeEvent, ChangeProgress, Phase,
     envelope::{Payload, open},
     stream::{CHANGES, EVENTS},
 };
@@ -20,7 +20,10 @@ async fn messages<P: Payload>(t: &Stack, stream: &str) -> Result<Vec<P>> {
     let mut messages = Vec::new();
     for sequence in state.first_sequence..=state.last_sequence {
         let raw = stream.get_raw_message(sequence).await.context("reading a stream")?;
-        messages.push(open(&raw.payload)?);
+        // Between the phases.
+        if !raw.subject.ends_with(".progress") {
+            messages.push(open(&raw.payload)?);
+        }
     }
     Ok(messages)
 }
@@ -28,6 +31,19 @@ async fn messages<P: Payload>(t: &Stack, stream: &str) -> Result<Vec<P>> {
 /// Every change that was queued.
 pub(crate) async fn changes(t: &Stack) -> Result<Vec<Change>> {
     messages(t, CHANGES).await
+}
+
+/// How far a Deployment's rollouts were told to be: new pods, pods that serve, pods that are wanted.
+pub(crate) async fn progress(t: &Stack, name: &str) -> Result<Vec<(i64, i64, i64)>> {
+    let subject = contract::subject::progress(&t.cluster, &t.namespace, name)?;
+    let stream = t.jetstream().await?.get_stream(EVENTS).await?;
+    let (mut next, mut told) = (1, Vec::new());
+    while let Ok(raw) = stream.raw_message_builder().sequence(next).next_by_subject(&subject).send().await {
+        let progress: ChangeProgress = open(&raw.payload)?;
+        told.push((progress.updated, progress.available, progress.wanted));
+        next = raw.sequence + 1;
+    }
+    Ok(told)
 }
 
 /// The phases that a Deployment's changes went through, oldest first.

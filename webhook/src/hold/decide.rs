@@ -1,7 +1,9 @@
 //! The rules of the hold, as DESIGN states them. The own keys always follow from the stored object and the new
 //! template; what a client sent for them means nothing.
 
-use contract::{Canonical, ChangeId, Digest, Gate, Key, Lane, Phase, State, change_id::Replaced};
+use contract::{
+    Canonical, ChangeId, Digest, Gate, Key, Lane, OnFailure, Phase, State, change_id::Replaced, key,
+};
 
 use super::patch;
 use crate::{
@@ -10,13 +12,14 @@ use crate::{
     review::{Malformed, Request},
 };
 
+/// Characters of a digest that name it well enough.
+const LIFT: usize = 12;
+
 /// What the decision depends on besides the review.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Whether clients are told in a warning that their change waits. `kubectl --warnings-as-errors` would fail.
     pub warnings: bool,
-    /// User name of the executor: an administrator lifts a quarantine in its name.
-    pub executor: String,
 }
 
 /// What became of a review; the word is a metric's label.
@@ -62,18 +65,20 @@ pub fn decide(request: &Request<'_>, settings: &Settings) -> Result<(Verdict, An
             Answer { patch: patch::operations(pair.new, &intent), ..Answer::default() },
         ));
     }
-    if let Some(denial) = pair.lane_denial() {
+    if let Some(denial) = pair.word_denial() {
         return Ok(denied(denial));
     }
+    pair.lift(&mut intent);
     let template =
         |error: serde_json::Error| Malformed::Field { field: "spec.template", problem: error.to_string() };
     let (verdict, warnings) = match pair.templates().map_err(template)? {
         None => (Verdict::Passed, Vec::new()),
         Some((new, old)) => {
-            let mut before = intent.own.state();
+            let phase = intent.phase.as_deref().and_then(|text| text.parse().ok());
+            let mut before = State { phase, ..intent.own.state() };
             pair.remember_what_runs(&mut intent, &mut before, old.as_ref());
             let digest = new.digest();
-            if let Some(denial) = pair.quarantine_denial(&before, &digest, settings) {
+            if let Some(denial) = pair.quarantine_denial(&before, &digest) {
                 return Ok(denied(denial));
             }
             pair.submit(&mut intent, before, &digest)
@@ -121,8 +126,8 @@ impl<'a> Pair<'a, '_> {
         Ok((new != old).then_some((new, Some(old))))
     }
 
-    /// `released`, and with it `good`, where it is absent: what runs, but only if it does run. The template of a
-    /// stored object that is itself closed never ran.
+    /// `released` where it is absent: what runs, but only if it does run. The template of a stored object that is
+    /// itself closed never ran. And `good` as it is now: as long as nothing is held or in flight nobody writes it.
     fn remember_what_runs(&self, intent: &mut Intent<'a>, before: &mut State, old: Option<&Canonical>) {
         if let Some(old) = old
             && before.released.is_none()
@@ -130,18 +135,18 @@ impl<'a> Pair<'a, '_> {
         {
             let runs = old.digest();
             intent.own.set(Key::Released, Some(runs.to_string()));
-            if before.good.is_none() {
-                intent.own.set(Key::Good, Some(runs.to_string()));
-                before.good = Some(runs.clone());
-            }
             before.released = Some(runs);
+        }
+        before.good = before.last_good().cloned();
+        if let Some(good) = &before.good {
+            intent.own.set(Key::Good, Some(good.to_string()));
         }
     }
 
     /// A new template: back to what was let through opens the gate, anything else waits.
     fn submit(&self, intent: &mut Intent<'a>, before: State, digest: &Digest) -> (Verdict, Vec<String>) {
         let is = |known: Option<&Digest>| known == Some(digest);
-        let opens = is(before.released.as_ref()) || is(before.good_or_released());
+        let opens = is(before.released.as_ref()) || is(before.good.as_ref());
         let change = self.change_id(digest);
         intent.own.set(Key::Change, Some(change.to_string()));
         intent.own.set(Key::RequestedBy, Some(self.request.user_info.username.clone()));
@@ -195,27 +200,51 @@ impl<'a> Pair<'a, '_> {
         }
     }
 
-    /// A lane that is none is refused where it is new, so that an object written before can still be changed.
-    fn lane_denial(&self) -> Option<Denial> {
-        let lane = |object: &Object<'_>| object.metadata.annotations.as_ref()?.lane().map(str::to_owned);
-        let asked = lane(self.new)?;
-        let error = asked.parse::<Lane>().err()?;
-        let is_new = self.old.and_then(lane).is_none_or(|old| old != asked);
-        is_new.then(|| Denial {
-            message: format!("metadata.annotations[{}]: {error}", contract::key::LANE),
-            causes: vec![("FieldValueInvalid", error.to_string())],
-        })
+    /// A word that means nothing is refused where it is new, so that an object written before can still be changed.
+    fn word_denial(&self) -> Option<Denial> {
+        let lane = |word: &str| word.parse::<Lane>().err().map(|error| error.to_string());
+        let on_failure = |word: &str| word.parse::<OnFailure>().err().map(|error| error.to_string());
+        let denial = |key: &str,
+                      word: fn(&Annotations<'a>) -> Option<String>,
+                      wrong: &dyn Fn(&str) -> Option<String>| {
+            let word = |object: &Object<'a>| object.metadata.annotations.as_ref().and_then(word);
+            let asked = word(self.new)?;
+            let error = wrong(&asked)?;
+            let is_new = self.old.and_then(word).is_none_or(|old| old != asked);
+            is_new.then(|| Denial {
+                message: format!("metadata.annotations[{key}]: {error}"),
+                causes: vec![("FieldValueInvalid", error)],
+            })
+        };
+        denial(key::LANE, |asked| asked.lane().map(str::to_owned), &lane)
+            .or_else(|| denial(key::ON_FAILURE, |asked| asked.on_failure().map(str::to_owned), &on_failure))
     }
 
-    fn quarantine_denial(&self, before: &State, digest: &Digest, settings: &Settings) -> Option<Denial> {
+    /// An order that is new takes the digest that it names off the quarantine. One that stands has been obeyed: what
+    /// failed again since stays quarantined.
+    fn lift(&self, intent: &mut Intent<'a>) {
+        let order = |object: &Object<'a>| Some(object.metadata.annotations.as_ref()?.lift()?.to_owned());
+        let Some(asked) = order(self.new).filter(|asked| asked.len() >= LIFT) else { return };
+        if self.old.and_then(order).is_some_and(|old| old == asked) {
+            return;
+        }
+        let quarantined = intent.own.state().quarantined;
+        let stays = |digest: &&Digest| !digest.as_str().starts_with(&asked);
+        let left: Vec<_> = quarantined.iter().filter(stays).map(Digest::as_str).collect();
+        if left.len() < quarantined.len() {
+            intent.own.set(Key::Quarantined, (!left.is_empty()).then(|| left.join(",")));
+        }
+    }
+
+    fn quarantine_denial(&self, before: &State, digest: &Digest) -> Option<Denial> {
         before.quarantined.contains(digest).then(|| Denial {
             message: format!(
                 "Roadstead denied this change: the same pod template failed before and was rolled back. Change the \
-                 template, or lift the quarantine as an administrator: kubectl annotate deployment {} -n {} {}- --as={}",
+                 template, or lift the quarantine: kubectl annotate deployment {} -n {} {}={} --overwrite",
                 self.request.name(),
                 self.request.namespace(),
-                Key::Quarantined.name(),
-                settings.executor,
+                key::LIFT,
+                &digest.as_str()[..LIFT],
             ),
             causes: vec![("RoadsteadQuarantined", format!("template {digest} is quarantined"))],
         })

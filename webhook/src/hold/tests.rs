@@ -9,8 +9,6 @@ use serde_json::{Value, json};
 use super::{Settings, Verdict, decide};
 use crate::review::Request;
 
-const EXECUTOR: &str = "system:serviceaccount:roadstead:roadstead-executor";
-
 /// A stored Deployment with an image, as yet unknown to Roadstead.
 fn deployment(image: &str) -> Value {
     json!({
@@ -63,7 +61,7 @@ fn write(old: Option<&Value>, new: &Value, sub_resource: &str) -> Said {
     });
     let body = review.to_string();
     let request = Request::parse(body.as_bytes()).unwrap();
-    let settings = Settings { warnings: true, executor: EXECUTOR.into() };
+    let settings = Settings { warnings: true };
     let (verdict, answer) = decide(&request, &settings).unwrap();
     let answer: Value = serde_json::from_slice(&answer.encode("r")).unwrap();
     let response = &answer["response"];
@@ -114,7 +112,6 @@ fn released(held: &Value) -> Value {
 /// What the executor makes of a released Deployment whose rollout reached its end.
 fn succeeded(released: &Value) -> Value {
     let mut done = released.clone();
-    done["metadata"]["annotations"][Key::Good.name()] = json!(digest(released));
     done["metadata"]["labels"].as_object_mut().unwrap().remove(PHASE_LABEL);
     done
 }
@@ -324,8 +321,47 @@ fn a_quarantined_template_is_denied_with_the_way_out() {
     let said = update(&old, &with_image(&old, "bad"));
     let message = said.denial.unwrap();
     assert_eq!(said.verdict, Verdict::Denied);
-    assert!(message.contains("rolled back") && message.contains(EXECUTOR), "{message}");
+    let order = format!("roadstead.dev/lift={}", &digest(&bad)[..12]);
+    assert!(message.contains("rolled back") && message.contains(&order), "{message}");
     assert_eq!(update(&old, &with_image(&old, "good")).verdict, Verdict::Held);
+}
+
+#[test]
+fn a_new_order_lifts_a_quarantine_and_one_that_stands_does_not() {
+    let mut old = settled("a");
+    let bad = with_image(&old, "bad");
+    let both = format!("{},{}", digest(&bad), "9".repeat(64));
+    old["metadata"]["annotations"][Key::Quarantined.name()] = json!(both);
+    for (order, lifts) in
+        [(&digest(&bad)[..12], true), (&digest(&bad)[..11], false), ("999999999999z", false)]
+    {
+        let mut ordered = bad.clone();
+        ordered["metadata"]["annotations"]["roadstead.dev/lift"] = json!(order);
+        assert_eq!(
+            update(&old, &ordered).verdict,
+            if lifts { Verdict::Held } else { Verdict::Denied },
+            "{order}"
+        );
+        let mut before = old.clone();
+        before["metadata"]["annotations"]["roadstead.dev/lift"] = json!(order);
+        assert_eq!(update(&before, &ordered).verdict, Verdict::Denied, "{order} stood before");
+    }
+    let mut ordered = old.clone();
+    ordered["metadata"]["annotations"]["roadstead.dev/lift"] = json!(digest(&bad));
+    let lifted = update(&old, &ordered);
+    assert_eq!(lifted.own(Key::Quarantined), Some(&*"9".repeat(64)));
+}
+
+#[test]
+fn what_is_to_be_done_on_failure_is_said_in_one_of_two_words() {
+    let mut new = settled("a");
+    new["metadata"]["annotations"]["roadstead.dev/on-failure"] = json!("rollback");
+    let denial = update(&settled("a"), &new).denial.unwrap();
+    assert!(
+        denial.contains("metadata.annotations[roadstead.dev/on-failure]")
+            && denial.contains("Rollback or Keep")
+    );
+    assert_eq!(update(&new, &new).verdict, Verdict::Passed);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Annotations and labels: of the user's only the lane is kept, the rest is skipped.
+//! Annotations and labels: of the user's only the lane and orders to us are kept, the rest is skipped.
 
 use std::{borrow::Cow, fmt};
 
@@ -10,11 +10,13 @@ use serde::{
 
 use super::members::Text;
 
-/// The values of our own annotations, in the order of [`Key::ALL`], and the lane that a user asks for.
+/// The values of our own annotations, in the order of [`Key::ALL`], and what a user asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Annotations<'a> {
     own: [Option<Cow<'a, str>>; Key::ALL.len()],
     lane: Option<Cow<'a, str>>,
+    on_failure: Option<Cow<'a, str>>,
+    lift: Option<Cow<'a, str>>,
 }
 
 impl<'a> Annotations<'a> {
@@ -33,6 +35,18 @@ impl<'a> Annotations<'a> {
     #[must_use]
     pub fn lane(&self) -> Option<&str> {
         self.lane.as_deref()
+    }
+
+    /// What a user wants done where a rollout fails.
+    #[must_use]
+    pub fn on_failure(&self) -> Option<&str> {
+        self.on_failure.as_deref()
+    }
+
+    /// The digest that a user wants off the quarantine.
+    #[must_use]
+    pub fn lift(&self) -> Option<&str> {
+        self.lift.as_deref()
     }
 
     /// Our own annotations as a state; the phase is not among them.
@@ -76,6 +90,8 @@ impl<'de> Visitor<'de> for AnnotationsVisitor {
             let place = match Key::from_name(&name) {
                 Some(key) => &mut annotations.own[key as usize],
                 None if name == key::LANE => &mut annotations.lane,
+                None if name == key::ON_FAILURE => &mut annotations.on_failure,
+                None if name == key::LIFT => &mut annotations.lift,
                 None => {
                     map.next_value::<IgnoredAny>()?;
                     continue;

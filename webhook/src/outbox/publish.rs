@@ -158,6 +158,10 @@ impl Publisher {
             digest: Some(change.digest.clone()),
             lane: Some(change.lane),
             requested_by: change.requested_by.clone(),
+            attempt: change.attempt,
+            attempts: None,
+            error: None,
+            next_try: None,
         };
         let subject = subject::event(cluster, namespace, name, Phase::Held)?;
         ops::publish::publish(&self.context, subject, &event).await?;
@@ -176,6 +180,7 @@ fn message(
     let annotation = |key: &str| metadata["annotations"][key].as_str();
     let state = State::read(annotation, |_| metadata["labels"][PHASE_LABEL].as_str());
     let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
+    let attempt = state.attempt();
     let (true, Some(Phase::Held), Some(change)) = (state.is_closed(), state.phase, state.change) else {
         return Ok(None);
     };
@@ -187,7 +192,7 @@ fn message(
         change,
         digest: Digest::of_value(&deployment["spec"]["template"])?,
         lane: lane(annotation(LANE)),
-        attempt: 1,
+        attempt,
         generation: metadata["generation"].as_i64().unwrap_or_default(),
         requested_by: state.requested_by,
         released: state.released,

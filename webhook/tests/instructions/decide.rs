@@ -12,7 +12,7 @@ const CREATE: &str = include_str!("../../examples/reviews/create.json");
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let body = if arguments.next().unwrap() == "create" { CREATE } else { UPDATE };
-    let settings = hold::Settings { warnings: true, executor: "executor".into() };
+    let settings = hold::Settings { warnings: true };
     for _ in 0..arguments.next().unwrap().parse::<u32>().unwrap() {
         let request = Request::parse(black_box(body).as_bytes()).unwrap();
         let (verdict, answer) = hold::decide(&request, &settings).unwrap();

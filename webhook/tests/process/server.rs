@@ -66,7 +66,7 @@ impl Server {
         config.default_retry = false;
         let client = kube::Client::try_from(config).unwrap();
         let reviews = Reviews {
-            settings: Settings { warnings: true, executor: "executor".into() },
+            settings: Settings { warnings: true },
             owners: Owners::new(client, metrics.clone()),
             metrics: metrics.clone(),
             limits,

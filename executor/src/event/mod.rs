@@ -1,17 +1,24 @@
-//! Events: what became of a change, published where people and machines can read it. An event's id follows from
-//! what happened, so several replicas that tell of it are one event.
+//! Events: what became of a change, published where people and machines can read it: on NATS, and as Kubernetes
+//! Events on the Deployment. An event's id follows from what happened, so several replicas that tell of it are one.
+
+pub(crate) mod images;
+mod kubernetes;
+mod reason;
+mod writer;
 
 use std::{future::Future, time::Duration};
 
 use async_nats::jetstream::{Context, stream::LastRawMessageErrorKind};
-use contract::{ChangeEvent, ChangeId, Digest, Phase, envelope, stream, subject};
+use contract::{ChangeEvent, ChangeId, ChangeProgress, Digest, Phase, Pointer, envelope, stream, subject};
 use ops::{
     chain,
     publish::{Kept, publish},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{error::Failure, live::Live, metrics::Metrics, verify::Pointer};
+use self::kubernetes::Note;
+pub use self::{kubernetes::Recorder, reason::EventReason, writer::Writer};
+use crate::{deployments::Deployments, error::Failure, live::Live, metrics::Metrics};
 
 /// Longest wait for an earlier message.
 const LOOK_UP: Duration = Duration::from_secs(3);
@@ -25,6 +32,14 @@ pub struct Events {
     context: Context,
     cluster: String,
     metrics: Metrics,
+    recorder: Recorder,
+}
+
+/// What takes Kubernetes Events, and what writes them, to be run; `instance` is this process's name in them.
+#[must_use]
+pub fn recorder(deployments: Deployments, metrics: &Metrics, instance: String) -> (Recorder, Writer) {
+    let (recorder, wishes) = Recorder::new(metrics.clone());
+    (recorder, Writer { wishes, deployments, metrics: metrics.clone(), instance })
 }
 
 /// The change that an event speaks of.
@@ -36,6 +51,8 @@ pub struct Subject<'a> {
     digest: &'a Digest,
     requested_by: Option<&'a str>,
     lane: Option<contract::Lane>,
+    attempt: u32,
+    images: Option<&'a str>,
 }
 
 impl<'a> Subject<'a> {
@@ -50,7 +67,15 @@ impl<'a> Subject<'a> {
             digest: &live.digest,
             requested_by: live.state.requested_by.as_deref(),
             lane: None,
+            attempt: live.state.attempt(),
+            images: None,
         })
+    }
+
+    /// The same, with what the change does to the images.
+    #[must_use]
+    pub(crate) fn with_images(self, images: &'a str) -> Self {
+        Self { images: Some(images), ..self }
     }
 
     /// The change's id.
@@ -70,6 +95,8 @@ impl<'a> From<&'a Pointer> for Subject<'a> {
             digest: &pointer.digest,
             requested_by: pointer.requested_by.as_deref(),
             lane: Some(pointer.lane),
+            attempt: pointer.attempt,
+            images: None,
         }
     }
 }
@@ -77,12 +104,34 @@ impl<'a> From<&'a Pointer> for Subject<'a> {
 impl Events {
     /// Events of this cluster.
     #[must_use]
-    pub fn new(context: Context, cluster: String, metrics: Metrics) -> Self {
-        Self { context, cluster, metrics }
+    pub fn new(context: Context, cluster: String, metrics: Metrics, recorder: Recorder) -> Self {
+        Self { context, cluster, metrics, recorder }
     }
 
-    /// Publishes once.
+    /// Where the history is.
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// A change's turn came: it is said that it waited, where nobody said so before. On Kubernetes only; on NATS the
+    /// webhook says so.
+    pub fn seen(&self, about: &Subject<'_>) {
+        self.recorder.note(about, EventReason::Held, &waits(about.change), 0);
+    }
+
+    /// Something was put on the queue: it is looked whether a change waits there.
+    pub fn queued(&self, namespace: &str, name: &str) {
+        self.recorder.look(namespace, name);
+    }
+
+    /// A Kubernetes Event alone; `tries`: how often the change could not be let through.
+    pub fn note(&self, about: &Subject<'_>, reason: EventReason, message: &str, tries: u32) {
+        self.recorder.note(about, reason, message, tries);
+    }
+
+    /// Publishes once. The Kubernetes Event is handed over before, whether NATS is there or not.
     pub async fn tell(&self, about: &Subject<'_>, phase: Phase, message: &str) -> Result<(), Failure> {
+        self.recorder.note(about, EventReason::of(phase), message, 0);
         let event = ChangeEvent {
             cluster: self.cluster.clone(),
             namespace: about.namespace.to_owned(),
@@ -94,6 +143,10 @@ impl Events {
             digest: Some(about.digest.clone()),
             lane: about.lane,
             requested_by: about.requested_by.map(str::to_owned),
+            attempt: about.attempt,
+            attempts: None,
+            error: None,
+            next_try: None,
         };
         let subject = subject::event(&self.cluster, about.namespace, about.name, phase)?;
         match publish(&self.context, subject, &event).await {
@@ -111,6 +164,24 @@ impl Events {
             change = %about.change,
             "{phase}: {message}"
         );
+        Ok(())
+    }
+
+    /// Publishes how far a rollout is, once; what is lost is followed by more.
+    pub async fn tell_progress(&self, live: &Live) -> Result<(), Failure> {
+        let Some(change) = live.state.change.clone() else { return Ok(()) };
+        let progress = ChangeProgress {
+            cluster: self.cluster.clone(),
+            namespace: live.namespace.clone(),
+            name: live.name.clone(),
+            uid: live.uid.clone(),
+            change,
+            updated: live.status.updated,
+            available: live.status.available,
+            wanted: live.replicas,
+        };
+        let subject = subject::progress(&self.cluster, &live.namespace, &live.name)?;
+        publish(&self.context, subject, &progress).await?;
         Ok(())
     }
 
@@ -163,6 +234,15 @@ impl Events {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// That a change waits, as a Kubernetes Event.
+fn held(about: &Subject<'_>) -> Note {
+    Note::of(about, EventReason::Held, &waits(about.change), 0)
+}
+
+fn waits(change: &ChangeId) -> String {
+    format!("change {change} is held until its turn comes")
 }
 
 /// A request to NATS, within the limit; while disconnected the client would wait without one.

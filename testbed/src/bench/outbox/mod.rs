@@ -1,19 +1,23 @@
 //! What the outbox takes: two webhooks on a generated API with many Deployments, of which some are held, and a real
 //! nats-server. Their memory, while NATS is there and while it is away, and that each change is on the queue once.
 
+mod objects;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use async_nats::jetstream;
 use contract::stream::CHANGES;
 
+use self::objects::Objects;
+pub use self::objects::Size;
 use super::figure;
 use crate::{
     Nats, PATIENCE, Part,
     endpoint::Endpoint,
     eventually,
     folder::{RunFolder, binaries_folder},
-    generated::{GeneratedApi, Size},
+    generated::{GeneratedApi, Rollouts},
     kubeconfig::{self, User},
     ports::free_port,
     process::{Lifetime, Spec},
@@ -54,6 +58,7 @@ pub struct Outbox {
 /// Two webhooks, their API and their queue.
 struct Bed {
     api: GeneratedApi,
+    objects: Objects,
     nats: Nats,
     webhooks: [Part; 2],
     run: RunFolder,
@@ -63,7 +68,9 @@ impl Bed {
     async fn start(size: Size) -> Result<Self> {
         let run = RunFolder::create()?;
         let tools = Tools::locate_in_background().await?;
-        let (api, nats) = (GeneratedApi::start(size).await?, Nats::new(&tools, run.path(), Lifetime::Ours)?);
+        let api = GeneratedApi::start(Rollouts::Never).await?;
+        let objects = Objects::put(size, &api);
+        let nats = Nats::new(&tools, run.path(), Lifetime::Ours)?;
         let release = Release::prepare("roadstead", run.path())?;
         let kubeconfig = run.path().join("webhook.kubeconfig");
         let user = User { name: "webhook".into(), token: "nobody-asks".into() };
@@ -92,7 +99,26 @@ impl Bed {
             anyhow::Ok(Part::new(spec, Some(Endpoint::http(admin, "/readyz")), Lifetime::Ours))
         };
         let webhooks = [webhook("webhook")?, webhook("webhook-2")?];
-        Ok(Self { api, nats, webhooks, run })
+        Ok(Self { api, objects, nats, webhooks, run })
+    }
+
+    /// Requests for Deployments so far that fit.
+    fn requests(&self, fits: impl Fn(&str) -> bool) -> usize {
+        let requests = self.api.requests().into_iter().filter(|(request, _)| fits(request));
+        usize::try_from(requests.map(|(_, count)| count).sum::<u64>()).unwrap_or(usize::MAX)
+    }
+
+    /// How often a single Deployment was read.
+    fn reads(&self) -> usize {
+        self.requests(|request| request.starts_with("get deployments "))
+    }
+
+    /// How often Deployments were listed or watched in full, or all of them.
+    fn careless(&self) -> usize {
+        self.requests(|request| {
+            ["list deployments ", "watch deployments "].iter().any(|many| request.starts_with(many))
+                && !request.contains(" metadata roadstead.dev/phase=held ")
+        })
     }
 
     /// How many messages there are on the queue.
@@ -107,7 +133,7 @@ impl Bed {
     /// added last is looked at last: a change after the others marks their end.
     async fn all_published(&self, changes: usize, reads: usize) -> Result<()> {
         eventually("every change is on the queue", LIMIT, async || {
-            let (messages, read) = (self.messages().await?, self.api.reads());
+            let (messages, read) = (self.messages().await?, self.reads());
             ensure!(messages >= changes && read >= reads, "{messages} of {changes}, {read} of {reads} reads");
             Ok(())
         })
@@ -141,15 +167,15 @@ impl Bed {
 /// # Errors
 /// When a part cannot be started, or not every change comes to be on the queue.
 pub async fn measure(size: Size) -> Result<Outbox> {
-    let bed = Bed::start(size).await?;
-    let measured = Box::pin(measure_on(&bed, size)).await;
+    let mut bed = Bed::start(size).await?;
+    let measured = Box::pin(measure_on(&mut bed, size)).await;
     measured.inspect_err(|_| {
         bed.run.keep();
         eprintln!("testbed: the logs are in {}", bed.run.path().display());
     })
 }
 
-async fn measure_on(bed: &Bed, size: Size) -> Result<Outbox> {
+async fn measure_on(bed: &mut Bed, size: Size) -> Result<Outbox> {
     let began = Instant::now();
     bed.nats.start().await?;
     // Both at once: they find the same changes at the same time.
@@ -162,23 +188,29 @@ async fn measure_on(bed: &Bed, size: Size) -> Result<Outbox> {
     bed.counted(size).await?;
     let (peak, before_outage) = (bed.memory(|memory| memory.peak)?, bed.memory(|memory| memory.now)?);
 
-    let reads = bed.api.reads();
+    let reads = bed.reads();
     bed.nats.stop().await?;
     for round in 0..TOUCHES {
         for number in 0..size.held {
             if round == 0 && number % RENEWED == 0 {
-                bed.api.renew(number).await;
+                bed.objects.renew(number, &bed.api);
             } else {
-                bed.api.touch(number).await;
+                bed.objects.touch(number, &bed.api);
             }
         }
+        eventually("the webhooks take the events", LIMIT, async || {
+            let untold = bed.api.untold();
+            ensure!(untold == 0, "{untold} events are not taken");
+            Ok(())
+        })
+        .await?;
     }
     let after_outage = bed.memory(|memory| memory.now)?;
     bed.nats.start().await?;
     let renewed = size.held.div_ceil(RENEWED);
     bed.all_published(size.held + renewed, reads + 2 * size.held).await?;
     // One more, which comes after all that the webhooks still had to look at.
-    bed.api.renew(0).await;
+    bed.objects.renew(0, &bed.api);
     let changes = size.held + renewed + 1;
     bed.all_published(changes, reads).await?;
     Ok(Outbox {
@@ -189,7 +221,7 @@ async fn measure_on(bed: &Bed, size: Size) -> Result<Outbox> {
         events: TOUCHES * size.held,
         changes,
         messages: bed.messages().await?,
-        careless: bed.api.careless(),
+        careless: bed.careless(),
     })
 }
 

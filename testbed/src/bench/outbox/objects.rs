@@ -1,6 +1,6 @@
 //! The objects, as large as real ones: managed fields and the last applied configuration are most of their metadata.
 
-use std::sync::atomic::Ordering;
+use std::collections::BTreeMap;
 
 use contract::{
     Gate, Key, Phase,
@@ -8,8 +8,10 @@ use contract::{
 };
 use serde_json::{Value, json};
 
-use super::Cluster;
-use crate::deployment;
+use crate::{
+    deployment,
+    generated::{self, GeneratedApi},
+};
 
 /// Namespaces that the Deployments are spread over.
 const NAMESPACES: usize = 50;
@@ -21,14 +23,45 @@ fn address(number: usize) -> (String, String) {
     (format!("shop-{}", number % NAMESPACES), format!("web-{number}"))
 }
 
-/// The number of the Deployment of that name.
-pub(super) fn number(name: &str) -> Option<usize> {
-    name.strip_prefix("web-")?.parse().ok()
+/// How many Deployments there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// In the cluster.
+    pub deployments: usize,
+    /// Of them, those that are held: the first ones.
+    pub held: usize,
 }
 
-impl Cluster {
+/// The objects, of which only is remembered what may change.
+#[derive(Debug)]
+pub(super) struct Objects {
+    size: Size,
+    /// Changes of a Deployment after its first one, by its number.
+    renewed: BTreeMap<usize, u32>,
+}
+
+impl Objects {
+    /// Puts all of them, and the namespaces, which are opted in.
+    pub(super) fn put(size: Size, api: &GeneratedApi) -> Self {
+        let objects = Self { size, renewed: BTreeMap::new() };
+        (0..NAMESPACES).for_each(|number| api.put(generated::NAMESPACES, namespace(number)));
+        (0..size.deployments).for_each(|number| objects.touch(number, api));
+        objects
+    }
+
+    /// A Deployment is written as it is: whoever watches is told that it was modified.
+    pub(super) fn touch(&self, number: usize, api: &GeneratedApi) {
+        api.put(generated::DEPLOYMENTS, self.deployment(number));
+    }
+
+    /// A held Deployment gets a new change.
+    pub(super) fn renew(&mut self, number: usize, api: &GeneratedApi) {
+        *self.renewed.entry(number).or_default() += 1;
+        self.touch(number, api);
+    }
+
     /// A Deployment as the API server would send it.
-    pub(super) fn deployment(&self, number: usize) -> Value {
+    fn deployment(&self, number: usize) -> Value {
         let (namespace, name) = address(number);
         let fixture = (0..VARIABLES).fold(deployment(&name).namespace(&namespace), |fixture, variable| {
             fixture.env(&format!("SETTING_{variable}"), &format!("value-{variable}-of-{name}"))
@@ -44,7 +77,6 @@ impl Cluster {
         let metadata = &mut object["metadata"];
         metadata["uid"] = json!(format!("{number:08}-0000-4000-8000-000000000000"));
         metadata["generation"] = json!(1);
-        metadata["resourceVersion"] = json!(self.version.load(Ordering::Relaxed).to_string());
         metadata["managedFields"] =
             json!([{ "manager": "kubectl", "operation": "Apply", "fieldsV1": fields }]);
         metadata["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = json!(applied);
@@ -57,63 +89,38 @@ impl Cluster {
         object
     }
 
-    /// The same without its spec.
-    pub(super) fn metadata_only(&self, number: usize) -> Value {
-        let mut object = self.deployment(number);
-        json!({
-            "apiVersion": "meta.k8s.io/v1",
-            "kind": "PartialObjectMetadata",
-            "metadata": object["metadata"].take(),
-        })
-    }
-
     /// The id of its change: in letters, as ids are.
     fn change(&self, number: usize) -> String {
-        let times = self.renewed().get(&number).copied().unwrap_or_default();
+        let times = self.renewed.get(&number).copied().unwrap_or_default();
         let digits = format!("{times:06}{number:08}");
         digits.bytes().map(|digit| char::from(digit - b'0' + b'a')).collect()
     }
 }
 
-/// The namespaces, all opted in.
-pub(super) fn namespaces() -> Vec<Value> {
-    let namespace = |number| {
-        json!({
-            "apiVersion": "meta.k8s.io/v1",
-            "kind": "PartialObjectMetadata",
-            "metadata": {
-                "name": format!("shop-{number}"),
-                "uid": format!("{number:08}-0000-4000-9000-000000000000"),
-                "resourceVersion": "1",
-                "labels": { ENABLED_LABEL: "true" },
-            },
-        })
-    };
-    (0..NAMESPACES).map(namespace).collect()
+fn namespace(number: usize) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": format!("shop-{number}"),
+            "uid": format!("{number:08}-0000-4000-9000-000000000000"),
+            "labels": { ENABLED_LABEL: "true" },
+        },
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Mutex, atomic::AtomicUsize};
-
     use super::*;
-    use crate::generated::Size;
 
     #[test]
     fn the_metadata_is_as_large_as_that_of_real_objects() {
-        let cluster = Cluster {
-            size: Size { deployments: 2, held: 1 },
-            renewed: Mutex::default(),
-            watchers: Mutex::default(),
-            version: 1.into(),
-            reads: AtomicUsize::default(),
-            careless: AtomicUsize::default(),
-        };
+        let objects = Objects { size: Size { deployments: 2, held: 1 }, renewed: BTreeMap::new() };
         for number in 0..2 {
-            let bytes = cluster.metadata_only(number).to_string().len();
+            let bytes = objects.deployment(number)["metadata"].to_string().len();
             assert!((3_000..6_000).contains(&bytes), "{bytes}");
         }
-        assert_eq!(cluster.deployment(0)["metadata"]["labels"][PHASE_LABEL], "held");
-        assert!(cluster.deployment(1)["metadata"]["labels"][PHASE_LABEL].is_null());
+        assert_eq!(objects.deployment(0)["metadata"]["labels"][PHASE_LABEL], "held");
+        assert!(objects.deployment(1)["metadata"]["labels"][PHASE_LABEL].is_null());
     }
 }

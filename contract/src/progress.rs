@@ -1,0 +1,45 @@
+//! How far a rollout is: told while it goes on, at most once a second. Not a phase: nothing follows from it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ChangeId, envelope::Payload};
+
+/// How far a rollout is, in pods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeProgress {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// Namespace of the Deployment.
+    pub namespace: String,
+    /// Name of the Deployment.
+    pub name: String,
+    /// `metadata.uid` of the Deployment.
+    pub uid: String,
+    /// Id of the change.
+    pub change: ChangeId,
+    /// Pods of the new template.
+    pub updated: i64,
+    /// Pods that serve, of any template.
+    pub available: i64,
+    /// Pods that are wanted.
+    pub wanted: i64,
+}
+
+impl Payload for ChangeProgress {
+    const TYPE: &'static str = "dev.roadstead.progress.v1";
+
+    /// Several replicas that see the same are one message. So is what comes to the same again within two minutes.
+    fn id(&self) -> String {
+        let Self { uid, change, updated, available, wanted, .. } = self;
+        format!("{uid}.{change}.progress.{updated}.{available}.{wanted}")
+    }
+
+    fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    fn deployment(&self) -> (&str, &str) {
+        (&self.namespace, &self.name)
+    }
+}

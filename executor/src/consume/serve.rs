@@ -1,0 +1,122 @@
+//! Which change a message stands for: its own, or the one whose turn it is. A queue holds the messages of several
+//! namespaces in the order in which they came; where it is another's turn than that of the first, that one's change
+//! is let through by its live object, and the message is put back. Its own message will find it done.
+
+use std::time::Duration;
+
+use contract::{ChangeId, Lane, Phase, subject::ChangeSubject};
+use ops::chain;
+
+use super::{Worker, board::Pick, delivery::Delivery};
+use crate::{
+    event::Subject,
+    live::now,
+    outcome::{Outcome, Reason},
+    queue::{After, Choice, View},
+    release::Turn,
+};
+
+/// Longest try of what comes instead. With the work on the message itself it stays below the ack wait, and below the
+/// time that a process has to end.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// What became of a change that came instead.
+enum Instead {
+    /// It was let through; the change, where that was told.
+    Released {
+        told: Option<ChangeId>,
+    },
+    NoSlot,
+    /// It has to be seen to by its own message.
+    Nothing,
+}
+
+impl Worker {
+    /// Works on a message, or lets through what comes before it; `granted` is called when a change has a slot.
+    pub(super) async fn serve(
+        &self,
+        view: &View,
+        pick: &Pick,
+        delivery: &Delivery,
+        granted: impl Fn() + Send + Sync,
+    ) -> Outcome {
+        let Ok(ChangeSubject { namespace, name, .. }) = ChangeSubject::parse(delivery.subject()) else {
+            return self.work(delivery, granted).await;
+        };
+        let (lane, own) = (pick.place.lane, (&*namespace, &*name));
+        let (choice, is_done) = view.with(|index| {
+            let queued = delivery.queued(lane);
+            let is_done = queued.as_ref().is_some_and(|queued| index.is_done(queued));
+            if let Some(queued) = queued.filter(|_| !is_done) {
+                // The stream may not have told of it yet.
+                index.queued(&namespace, &name, queued, now());
+            }
+            let at = (lane, pick.place.shard);
+            (index.choose(at, pick.turn.as_ref(), own, delivery.sequence), is_done)
+        });
+        if is_done && choice == Choice::Own {
+            return Outcome::Done;
+        }
+        if let Choice::Instead(space, first) = choice {
+            // Before it is let through: its watch may tell of that at once.
+            let message = view.with(|index| index.message_of(&space, &first));
+            let instead = tokio::time::timeout(LIMIT, self.instead(&space, &first, lane, &granted)).await;
+            let (after, reason) = match instead.unwrap_or(Instead::Nothing) {
+                Instead::Released { told } => {
+                    if let Some(message) = message.filter(|message| Some(&message.change) == told.as_ref()) {
+                        view.with(|index| index.done(message));
+                    }
+                    (After::Over, Some(Reason::NotItsTurn))
+                }
+                Instead::NoSlot => (After::PutBack, Some(Reason::NoSlot)),
+                Instead::Nothing => (After::Aside, None),
+            };
+            view.with(|index| index.settle(&space, &first, after));
+            if let Some(reason) = reason {
+                return reason.retry(delivery.delivered);
+            }
+            view.with(|index| index.reconsider(&namespace, &name, delivery.sequence));
+        }
+        let outcome = self.work(delivery, granted).await;
+        let after = match &outcome {
+            Outcome::Done | Outcome::Dead(_) => After::Over,
+            Outcome::Retry(_, Reason::NoSlot) => After::PutBack,
+            Outcome::Retry(..) => After::Aside,
+        };
+        view.with(|index| index.settle(&namespace, &name, after));
+        outcome
+    }
+
+    async fn instead(
+        &self,
+        namespace: &str,
+        name: &str,
+        lane: Lane,
+        granted: &(impl Fn() + Send + Sync),
+    ) -> Instead {
+        let turn = async {
+            let Some(live) = self.releaser.deployments.get(namespace, name).await? else { return Ok(None) };
+            match self.releaser.held(&live).filter(|pointer| pointer.lane == lane) {
+                Some(pointer) => self.releaser.turn_from(Some(live), &pointer, granted).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let live = match turn.await {
+            Ok(Some(Turn::Released(live))) => live,
+            Ok(Some(Turn::Later(Reason::NoSlot))) => return Instead::NoSlot,
+            Ok(_) => return Instead::Nothing,
+            Err(failure) => {
+                let error = chain(&failure);
+                tracing::debug!(namespace, deployment = name, error, "its own message brings the change on");
+                return Instead::Nothing;
+            }
+        };
+        self.metrics.released();
+        let Some(about) = Subject::of(&live) else { return Instead::Released { told: None } };
+        let told = self.events.tell(&about, Phase::Released, "let through; the rollout begins").await;
+        if let Err(failure) = &told {
+            tracing::debug!(error = chain(failure), "the change's message will tell of its release");
+        }
+        Instead::Released { told: told.ok().map(|()| about.change().clone()) }
+    }
+}

@@ -9,14 +9,29 @@ use contract::Lane;
 use super::place::Place;
 use crate::queue::{Index, Name, Shards};
 
+/// Of the looks into a queue without a signal, one in so many is thorough: it takes its time.
+const THOROUGH: usize = 16;
+
+/// How long a pull waits for a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Patience {
+    /// Not at all: the server answers by its count of what is pending.
+    #[default]
+    None,
+    /// Until the server has looked into the stream. Its count is too low after its restart, for a consumer of the
+    /// last message of each subject: what it leaves out is found by nobody who does not wait.
+    Look,
+    /// Until a message that a signal told of is stored durably. A signal is faster.
+    Stored,
+}
+
 /// What is believed about one queue.
 #[derive(Clone, Copy, Default)]
 struct Belief {
     /// Whether it may hold a message.
     marked: bool,
-    /// Whether a signal told of a message that was not seen yet. A signal is faster than the stream, which stores
-    /// the message durably first: a pull that does not wait would find nothing.
-    signalled: bool,
+    /// How long the next pull waits.
+    patience: Patience,
     /// Messages that it holds at least, as far as is known.
     expected: u64,
     /// Pulls on their way.
@@ -34,8 +49,8 @@ pub struct Pick {
     pub place: Place,
     /// The namespace whose turn it is; `None` where nobody is known to wait there.
     pub turn: Option<Name>,
-    /// Whether a message is on its way there.
-    pub signalled: bool,
+    /// How long the pull waits.
+    pub patience: Patience,
     learned: u64,
 }
 
@@ -58,14 +73,14 @@ pub struct Board {
     beliefs: Vec<Belief>,
     /// Where each lane's turn is, among the shards of which nothing is known.
     turns: [u16; Lane::ALL.len()],
-    /// Which queue is looked into next without a signal.
-    round: usize,
+    /// Looks without a signal so far.
+    looks: usize,
 }
 
 impl Default for Board {
     fn default() -> Self {
         let beliefs = vec![Belief::default(); Place::all().count()];
-        Self { beliefs, turns: [0; Lane::ALL.len()], round: 0 }
+        Self { beliefs, turns: [0; Lane::ALL.len()], looks: 0 }
     }
 }
 
@@ -74,7 +89,7 @@ impl Board {
     pub fn signal(&mut self, place: Place) {
         let belief = &mut self.beliefs[place.index()];
         belief.expected = if belief.marked { belief.expected + 1 } else { 1 };
-        belief.signalled = true;
+        belief.patience = Patience::Stored;
         belief.mark();
     }
 
@@ -99,8 +114,13 @@ impl Board {
     /// One more queue is looked into, and those where a message comes again by now: called often, so that the
     /// looks are spread and none delays a signalled message by more than one pull.
     pub fn look_on(&mut self, now: Instant) {
-        self.beliefs[self.round].mark();
-        self.round = (self.round + 1) % self.beliefs.len();
+        let (round, place) = (self.looks / self.beliefs.len(), self.looks % self.beliefs.len());
+        let belief = &mut self.beliefs[place];
+        belief.mark();
+        if (round + place).is_multiple_of(THOROUGH) {
+            belief.patience = belief.patience.max(Patience::Look);
+        }
+        self.looks = self.looks.wrapping_add(1);
         for belief in &mut self.beliefs {
             if belief.due.is_some_and(|due| due <= now) {
                 belief.due = None;
@@ -121,8 +141,8 @@ impl Board {
                 let place = Place { lane, shard };
                 let belief = &mut self.beliefs[place.index()];
                 belief.pulling += 1;
-                let (signalled, learned) = (belief.signalled, belief.learned);
-                return Some(Pick { place, turn: namespace, signalled, learned });
+                let (patience, learned) = (belief.patience, belief.learned);
+                return Some(Pick { place, turn: namespace, patience, learned });
             }
         }
         None
@@ -132,14 +152,19 @@ impl Board {
     pub fn pulled(&mut self, pick: &Pick, pulled: Pulled) {
         let belief = &mut self.beliefs[pick.place.index()];
         belief.pulling = belief.pulling.saturating_sub(1);
-        if belief.learned == pick.learned && pulled != Pulled::Failed {
-            belief.signalled = false;
-        }
+        let newest = belief.learned == pick.learned;
         match pulled {
-            // Those behind it that are being pulled by others are among them.
-            Pulled::Message { behind } => belief.expected = behind.max(belief.pulling),
-            Pulled::Nothing if belief.learned == pick.learned => {
+            Pulled::Message { behind } => {
+                // Those behind it that are being pulled by others are among them.
+                belief.expected = behind.max(belief.pulling);
+                // What was signalled is there. A thorough look goes on until nothing is left.
+                if newest && belief.patience == Patience::Stored {
+                    belief.patience = Patience::None;
+                }
+            }
+            Pulled::Nothing if newest => {
                 belief.marked = false;
+                belief.patience = Patience::None;
                 belief.expected = 0;
             }
             Pulled::Nothing | Pulled::Failed => {}
@@ -199,11 +224,32 @@ mod tests {
         let mut board = Board::default();
         board.signal(place(Lane::Normal, 3));
         let pick = next(&mut board).unwrap();
-        assert!(pick.signalled);
+        assert_eq!(pick.patience, Patience::Stored);
         board.pulled(&pick, Pulled::Message { behind: 0 });
-        assert!(!next(&mut board).unwrap().signalled);
+        assert_eq!(next(&mut board).unwrap().patience, Patience::None);
         board.look_everywhere();
-        assert!(!next(&mut board).unwrap().signalled);
+        assert_eq!(next(&mut board).unwrap().patience, Patience::None);
+    }
+
+    #[test]
+    fn each_queue_is_looked_into_thoroughly_at_times_until_it_is_empty() {
+        let mut board = Board::default();
+        let mut thorough = std::collections::HashSet::new();
+        for _ in 0..THOROUGH * Place::all().count() {
+            board.look_on(Instant::now());
+            let pick = next(&mut board).unwrap();
+            if pick.patience == Patience::Look {
+                thorough.insert(pick.place);
+                board.pulled(&pick, Pulled::Message { behind: 0 });
+                let again = next(&mut board).unwrap();
+                assert_eq!((again.place, again.patience), (pick.place, Patience::Look));
+                board.pulled(&again, Pulled::Nothing);
+            } else {
+                board.pulled(&pick, Pulled::Nothing);
+            }
+            assert!(next(&mut board).is_none());
+        }
+        assert_eq!(thorough.len(), Place::all().count());
     }
 
     #[test]

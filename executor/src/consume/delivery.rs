@@ -15,7 +15,7 @@ use contract::{
 };
 use ops::{BoxError, chain, publish::publish};
 
-use super::board::Pick;
+use super::board::{Patience, Pick};
 use crate::{
     error::Failure,
     metrics::Metrics,
@@ -29,13 +29,16 @@ const PULL: Duration = Duration::from_secs(2);
 /// Longest wait for the answer to an acknowledgement.
 const SETTLE: Duration = Duration::from_secs(3);
 
-/// One message, hardly waiting for one: 50 ms, in nanoseconds. Without any wait (`no_wait`) the server answers by its
-/// count alone, and after its restart that is too low for a consumer of the last message of each subject.
+/// One message, in the form that the server understands.
 /// <https://docs.nats.io/reference/reference-protocols/nats_api_reference>
-const ONE: &str = r#"{"batch":1,"expires":50000000}"#;
-
-/// One message that is on its way: it is waited for as long as a slow disk may take to store it, in nanoseconds.
-const ONE_SOON: &str = r#"{"batch":1,"expires":250000000}"#;
+const fn request(patience: Patience) -> &'static str {
+    match patience {
+        Patience::None => r#"{"batch":1,"no_wait":true}"#,
+        // Nanoseconds.
+        Patience::Look => r#"{"batch":1,"expires":50000000}"#,
+        Patience::Stored => r#"{"batch":1,"expires":250000000}"#,
+    }
+}
 
 /// A message in hand.
 pub(super) struct Delivery {
@@ -69,9 +72,9 @@ pub(super) async fn pull(
 ) -> Result<Option<Delivery>, PullError> {
     let client = context.client();
     let queue = consumer(cluster, pick.place.lane, pick.place.shard);
-    let what = if pick.signalled { ONE_SOON } else { ONE };
     // An inbox of its own: the answer comes with the message's subject, and a shared inbox would not know it.
-    let request = Request::new().payload(what.into()).inbox(client.new_inbox()).timeout(Some(PULL));
+    let request =
+        Request::new().payload(request(pick.patience).into()).inbox(client.new_inbox()).timeout(Some(PULL));
     let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{CHANGES}.{queue}");
     // While disconnected even sending waits without a limit.
     let answer = tokio::time::timeout(2 * PULL, client.send_request(subject, request)).await;

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Looks for inputs that break what must hold: fuzz/run.sh SECONDS [TARGET]
+# With SEED set, what is tried first is the same each time.
 # The flags are those of cargo-fuzz, which are stable ones as long as no sanitizer is asked for; none of our code is
 # unsafe. What is found is kept in target/fuzz; an input that broke something goes into fuzz/corpus with its repair.
 set -euo pipefail
@@ -21,7 +22,7 @@ for target in "${targets[@]}"; do
     found=$work/found/$target
     mkdir -p "$found" "$work/broken"
     log=$work/$target.log
-    if ! "$work/$triple/release/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=32768 \
+    if ! "$work/$triple/release/$target" -max_total_time="$seconds" ${SEED:+-seed="$SEED"} -timeout=10 -rss_limit_mb=1024 -max_len=32768 \
         -print_final_stats=1 -artifact_prefix="$work/broken/$target-" "$found" "fuzz/corpus/$target" >"$log" 2>&1; then
         tail -n 40 "$log"
         exit 1

@@ -37,7 +37,7 @@ fn answer(body: &[u8]) -> Option<Answered> {
     if !request.is_about("deployments") || !(request.is_create() || request.is_update()) {
         return None;
     }
-    let settings = Settings { warnings: true, executor: "executor".into() };
+    let settings = Settings { warnings: true };
     let (verdict, answer) = hold::decide(&request, &settings).map_err(one_line).ok()?;
     // Too many annotations, or none that can be counted.
     if !matches!(room::denial(&request, &answer), Ok(None)) {

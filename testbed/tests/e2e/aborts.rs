@@ -15,7 +15,7 @@ async fn changed_and_changed_back_before_anything_ran_stays_held() -> Result<()>
                 t.apply(&deployment("web").image(image)).await?.ok()?;
                 t.held("web").await?;
             }
-            queue::denied_again(t, 0).await?;
+            queue::says(t, "denied", 0).await?;
             ensure!(t.replica_sets("web").await?.is_empty(), "a ReplicaSet exists");
             t.executor.start().await?;
             ensure!(t.succeeded("web").await?.image() == V1);

@@ -67,7 +67,7 @@ async fn everything_held_rolls_out_by_the_page_with_all_of_roadstead_dead() -> R
             }
             t.executor.freeze()?;
             t.kubectl(&["rollout", "pause", "deployment/paused"]).await?.ok()?;
-            let denied = queue::denied(t).await?;
+            let denied = queue::said(t, "denied").await?;
             for name in ["web", "anew", "paused"] {
                 t.kubectl(&["set", "image", &format!("deployment/{name}"), &format!("app={V2}")])
                     .await?
@@ -75,7 +75,7 @@ async fn everything_held_rolls_out_by_the_page_with_all_of_roadstead_dead() -> R
                 t.held(name).await?;
             }
             ensure!(t.deployment("anew").await?.own("roadstead.dev/paused") == Some("true"), "our pause");
-            queue::denied_again(t, denied).await?;
+            queue::says(t, "denied", denied).await?;
             for part in [&t.webhook, &t.executor, &t.nats.part] {
                 part.kill()?;
             }
@@ -107,13 +107,7 @@ async fn everything_held_rolls_out_by_the_page_with_all_of_roadstead_dead() -> R
 async fn one_deployment_is_let_through_by_the_page_with_the_webhook_dead() -> Result<()> {
     Stack::options()
         .run(async |t| {
-            t.apply(&deployment("web").image(V1)).await?.ok()?;
-            t.succeeded("web").await?;
-            t.executor.freeze()?;
-            let denied = queue::denied(t).await?;
-            t.apply(&deployment("web").image(V2)).await?.ok()?;
-            t.held("web").await?;
-            queue::denied_again(t, denied).await?;
+            queue::second_version_waits(t).await?;
             t.webhook.kill()?;
             let commands = commands(t, "One Deployment")?;
             run(t, &commands[0]).await?;

@@ -13,7 +13,7 @@ async fn a_created_deployment_has_no_replica_set_until_it_is_released() -> Resul
             let said = t.apply(&deployment("web").replicas(3)).await?;
             ensure!(said.stderr.contains("Roadstead: change"), "no warning in {:?}", said.stderr);
             t.held("web").await?;
-            queue::denied_again(t, 0).await?;
+            queue::says(t, "denied", 0).await?;
             ensure!(t.replica_sets("web").await?.is_empty(), "a ReplicaSet exists");
             t.executor.start().await?;
             let web = t.succeeded("web").await?;
@@ -36,10 +36,10 @@ async fn an_updated_deployment_keeps_its_old_pods_until_it_is_released() -> Resu
             t.succeeded("web").await?;
             let before = t.pods("web").await?;
             t.executor.freeze()?;
-            let denied = queue::denied(t).await?;
+            let denied = queue::said(t, "denied").await?;
             t.apply(&deployment("web").image(V2).replicas(3)).await?.ok()?;
             t.held("web").await?;
-            queue::denied_again(t, denied).await?;
+            queue::says(t, "denied", denied).await?;
             let uids = |pods: &[k8s_openapi::api::core::v1::Pod]| {
                 let mut uids: Vec<_> = pods.iter().map(|pod| pod.metadata.uid.clone()).collect();
                 uids.sort();

@@ -183,16 +183,10 @@ async fn held_stays_held_when_the_controller_manager_restarts() -> Result<()> {
     Stack::options()
         .own_control_plane()
         .run(async |t| {
-            t.apply(&deployment("web").image(V1)).await?.ok()?;
-            t.succeeded("web").await?;
-            t.executor.freeze()?;
-            let denied = queue::denied(t).await?;
-            t.apply(&deployment("web").image(V2)).await?.ok()?;
-            t.held("web").await?;
-            queue::denied_again(t, denied).await?;
-            let before = queue::denied(t).await?;
+            queue::second_version_waits(t).await?;
+            let before = queue::said(t, "denied").await?;
             t.control_plane.controllers.restart().await?;
-            queue::denied_again(t, before).await?;
+            queue::says(t, "denied", before).await?;
             ensure!(t.replica_sets("web").await?.len() == 1, "a new ReplicaSet exists");
             t.executor.thaw()?;
             ensure!(t.succeeded("web").await?.image() == V2);

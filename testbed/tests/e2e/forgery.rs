@@ -42,7 +42,7 @@ async fn a_forged_annotation_opens_nothing_and_cancels_nothing() -> Result<()> {
             t.admin_kubectl_with(&["replace", "--subresource=status", "-f", "-"], &input).await?.ok()?;
             let still = t.held("web").await?;
             ensure!(still.image() == V1 && still.change() == held.change(), "{}", still.summary());
-            queue::denied_again(t, 0).await?;
+            queue::says(t, "denied", 0).await?;
             ensure!(t.replica_sets("web").await?.is_empty(), "a ReplicaSet exists");
             t.executor.thaw()?;
             t.succeeded("web").await?;

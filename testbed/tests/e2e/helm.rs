@@ -23,10 +23,10 @@ fn chart(t: &Stack) -> Result<PathBuf> {
 
 /// A run of Helm that must still wait when its change is held, and succeed after the release.
 async fn waits(t: &Stack, helm: impl Future<Output = Result<Output>>) -> Result<()> {
-    let denied = queue::denied(t).await?;
+    let denied = queue::said(t, "denied").await?;
     let waits = async {
         t.held("web").await?;
-        queue::denied_again(t, denied).await
+        queue::says(t, "denied", denied).await
     };
     tokio::pin!(helm);
     tokio::select! {

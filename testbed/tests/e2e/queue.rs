@@ -8,7 +8,9 @@ use contract::{
     envelope::{Payload, open},
     stream::{CHANGES, EVENTS},
 };
-use testbed::{Stack, eventually};
+use testbed::{Stack, deployment, eventually};
+
+use crate::{V1, V2};
 
 /// Longest that a test waits for something that NATS' ack wait (30 s) may delay.
 pub(crate) const REDELIVERY: Duration = Duration::from_mins(1);
@@ -74,17 +76,24 @@ pub(crate) async fn said(t: &Stack, verdict: &str) -> Result<u64> {
     Ok(count as u64)
 }
 
-/// How many writes of the deployment controller the gate has denied.
-pub(crate) async fn denied(t: &Stack) -> Result<u64> {
-    said(t, "denied").await
-}
-
-/// Waits until the gate has denied a write since it had denied `before`: the deployment controller has tried.
-pub(crate) async fn denied_again(t: &Stack, before: u64) -> Result<()> {
-    eventually("the deployment controller tried and was denied", testbed::PATIENCE, async || {
-        let denied = denied(t).await?;
-        ensure!(denied > before, "the gate has denied {denied} writes");
+/// Waits until the gate has said that once more than `before`: the deployment controller has tried.
+pub(crate) async fn says(t: &Stack, verdict: &str, before: u64) -> Result<()> {
+    eventually(&format!("the gate says {verdict}"), testbed::PATIENCE, async || {
+        let now = said(t, verdict).await?;
+        ensure!(now > before, "it has said so {now} times");
         Ok(())
     })
     .await
+}
+
+/// `web` runs its first version and waits with its second, on the queue and denied once; the executor is frozen.
+pub(crate) async fn second_version_waits(t: &Stack) -> Result<()> {
+    t.apply(&deployment("web").image(V1)).await?.ok()?;
+    t.succeeded("web").await?;
+    t.executor.freeze()?;
+    let before = said(t, "denied").await?;
+    t.apply(&deployment("web").image(V2)).await?.ok()?;
+    t.held("web").await?;
+    has_changes(t, 2).await?;
+    says(t, "denied", before).await
 }

@@ -16,7 +16,7 @@ async fn fifty_held_deployments_make_no_noise() -> Result<()> {
             let all: Vec<_> = (0..50).map(|number| deployment(&format!("web-{number}")).yaml()).collect();
             t.kubectl_with(&["apply", "-f", "-"], &all.join("---\n")).await?.ok()?;
             eventually("the controller tried each", Duration::from_mins(1), async || {
-                let denied = queue::denied(t).await?;
+                let denied = queue::said(t, "denied").await?;
                 ensure!(denied >= 50, "{denied} writes were denied");
                 Ok(())
             })
@@ -31,7 +31,7 @@ async fn fifty_held_deployments_make_no_noise() -> Result<()> {
                 Ok(())
             })
             .await?;
-            let denied = queue::denied(t).await?;
+            let denied = queue::said(t, "denied").await?;
             ensure!(denied <= 100, "{denied} writes were denied: more than two each");
             let warnings = t.warning_events().await?;
             ensure!(warnings.is_empty(), "{warnings:?}");

@@ -11,7 +11,7 @@ use testbed::{DeploymentView as _, Hold, Method, Request, Stack, deployment, eve
 
 use crate::{
     V1, V2, V3,
-    queue::{self, said},
+    queue::{self, said, says, second_version_waits},
 };
 
 /// The webhook's reads of the Deployment `web`, the gate's among them.
@@ -25,28 +25,6 @@ fn webhook_reads_web(request: &Request) -> bool {
 /// The executor's writes to the Deployment `web`.
 fn writes_web(request: &Request) -> bool {
     request.method == Method::PATCH && request.uri.path().ends_with("/deployments/web")
-}
-
-/// Waits until the gate has said that once more than `before`.
-async fn says(t: &Stack, verdict: &str, before: u64) -> Result<()> {
-    eventually(&format!("the gate says {verdict}"), testbed::PATIENCE, async || {
-        let now = said(t, verdict).await?;
-        ensure!(now > before, "it has said so {now} times");
-        Ok(())
-    })
-    .await
-}
-
-/// `web` runs its first version and waits with its second, on the queue and denied once; the executor is frozen.
-async fn second_version_waits(t: &Stack) -> Result<()> {
-    t.apply(&deployment("web").image(V1)).await?.ok()?;
-    t.succeeded("web").await?;
-    t.executor.freeze()?;
-    let before = said(t, "denied").await?;
-    t.apply(&deployment("web").image(V2)).await?.ok()?;
-    t.held("web").await?;
-    queue::has_changes(t, 2).await?;
-    says(t, "denied", before).await
 }
 
 /// Makes the deployment controller try once more, and stops the gate's answer half-way: asked, and before its read.

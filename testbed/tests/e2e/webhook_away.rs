@@ -11,10 +11,10 @@ async fn waits(t: &Stack, name: &str) -> Result<()> {
     t.apply(&deployment(name).image(V1)).await?.ok()?;
     t.succeeded(name).await?;
     t.executor.freeze()?;
-    let denied = queue::denied(t).await?;
+    let denied = queue::said(t, "denied").await?;
     t.apply(&deployment(name).image(V2)).await?.ok()?;
     t.held(name).await?;
-    queue::denied_again(t, denied).await
+    queue::says(t, "denied", denied).await
 }
 
 /// Scales by the scale subresource, which nobody reviews, and waits for so many pods of the first version: the

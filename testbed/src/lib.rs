@@ -24,6 +24,7 @@ pub mod served;
 pub mod stack;
 pub mod tools;
 mod unique;
+pub mod usage;
 pub mod view;
 
 pub use balancer::Balancer;

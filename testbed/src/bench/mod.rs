@@ -5,7 +5,6 @@ pub mod outbox;
 mod release;
 pub mod restarts;
 mod storm;
-mod usage;
 mod webhook;
 
 use std::path::PathBuf;

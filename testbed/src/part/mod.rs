@@ -2,7 +2,6 @@
 //! It comes back with the same command, port and environment each time.
 
 mod log;
-mod memory;
 mod metrics;
 mod record;
 
@@ -11,7 +10,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-pub use memory::Memory;
 pub use record::RECORD;
 use rustix::process::Signal;
 

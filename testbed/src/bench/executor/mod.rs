@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use self::rig::Spent;
 pub use self::{backlog::Backlog, rig::Rig};
-use super::{figure, usage};
+use super::figure;
 use crate::generated::Rollouts;
 
 /// Changes whose releases are counted, and slots, which are not to be the limit.
@@ -63,8 +63,7 @@ async fn large() -> Result<()> {
         rig.opened(opened + 1, PATIENCE).await?;
         let first = rig.api.opened().get(opened).context("a gate is open")?.at;
         rig.opened(opened + AFTER, PATIENCE).await?;
-        let pid = usage::pid(&rig.executor)?;
-        let most = usage::most_resident_mib(pid)?;
+        let most = rig.executor.memory()?.peak;
         let first = first.saturating_duration_since(begun).as_secs_f64();
         println!(
             "{round} start: first release after {first:.2} s, {most:.1} MiB at most until {AFTER} releases"
@@ -76,7 +75,7 @@ async fn large() -> Result<()> {
         } else {
             figure("first_release_again_s", first, "s");
             rig.opened(LARGE.held, PATIENCE).await?;
-            figure("executor_rss_mib", usage::most_resident_mib(pid)?, "MiB");
+            figure("executor_rss_mib", rig.executor.memory()?.peak, "MiB");
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::api::{ListParams, PostParams};
 
-use super::{count, figure, usage};
+use super::{count, figure};
 use crate::{Stack, control_plane::ControlPlane, deployment, eventually};
 
 /// Changes, and slots for all of them.
@@ -78,5 +78,5 @@ fn costs(t: &Stack) -> Result<Vec<(&'static str, Duration)>> {
         ("etcd", etcd),
         ("controllers", controllers),
     ];
-    parts.into_iter().map(|(name, part)| Ok((name, usage::cpu(usage::pid(part)?)?))).collect()
+    parts.into_iter().map(|(name, part)| Ok((name, part.cpu()?))).collect()
 }

@@ -9,7 +9,6 @@ use contract::stream::EVENTS;
 use super::backlog::{Backlog, CLUSTER, SWEPT};
 use crate::{
     Nats, PATIENCE, Part,
-    bench::usage,
     endpoint::Endpoint,
     eventually,
     folder::{RunFolder, binaries_folder},
@@ -18,6 +17,7 @@ use crate::{
     ports::free_port,
     process::{Lifetime, Spec},
     tools::Tools,
+    usage,
 };
 
 /// What the executor is measured in.
@@ -102,8 +102,8 @@ impl Rig {
 
     pub(super) fn spent(&self) -> Result<Spent> {
         Ok(Spent {
-            executor: usage::cpu(usage::pid(&self.executor)?)?,
-            nats: usage::cpu(usage::pid(&self.nats.part)?)?,
+            executor: self.executor.cpu()?,
+            nats: self.nats.part.cpu()?,
             api: usage::cpu(std::process::id())?,
         })
     }

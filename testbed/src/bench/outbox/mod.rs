@@ -141,7 +141,7 @@ impl Bed {
     }
 
     /// The larger of a figure of both webhooks.
-    fn memory(&self, of: impl Fn(crate::part::Memory) -> f64) -> Result<f64> {
+    fn memory(&self, of: impl Fn(crate::usage::Memory) -> f64) -> Result<f64> {
         let [first, second] = &self.webhooks;
         Ok(of(first.memory()?).max(of(second.memory()?)))
     }

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use certs::tls::{Files, LeafRequest, Usage};
 
-use crate::{PATIENCE, eventually, ports::free_port};
+use crate::{PATIENCE, eventually, ports::free_port, usage};
 
 /// Makes the folder hold what both servers and the driver need.
 pub(super) fn certificates(folder: &Path) -> Result<()> {
@@ -82,20 +82,12 @@ impl Server {
 
     /// Processor time used so far, in user space and in the kernel.
     pub(super) fn cpu(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // The name in parentheses may hold anything; utime and stime are the 12th and 13th after it.
-        let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
-        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
-        let ticks: u64 = ticks.sum::<Result<u64, _>>()?;
-        Ok(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
+        usage::cpu(self.process.id())
     }
 
     /// Resident memory.
     pub(super) fn resident_mib(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib / 1024.0)
+        Ok(usage::memory(self.process.id())?.now)
     }
 }
 

@@ -14,6 +14,9 @@ pub struct Args {
     /// Rollouts in flight at a time, over all replicas
     #[arg(long, env = "ROADSTEAD_SLOTS", default_value = "8")]
     pub slots: NonZeroU32,
+    /// So many more rollouts in flight at a time in the urgent lane
+    #[arg(long, env = "ROADSTEAD_URGENT_SLOTS", default_value_t = 2)]
+    pub urgent_slots: u32,
     /// A rollout that has not ended after this long gives its slot to the next change; following goes on
     #[arg(long, env = "ROADSTEAD_SLOT_TIMEOUT", default_value = "15m", value_parser = humantime::parse_duration)]
     pub slot_timeout: Duration,
@@ -39,6 +42,7 @@ mod tests {
         let parse = |arguments: &[&str]| Args::try_parse_from([&["x"], arguments].concat());
         let args = parse(&["--slots", "3", "--slot-timeout", "90s"]).unwrap();
         assert_eq!((args.slots.get(), args.slot_timeout), (3, Duration::from_secs(90)));
+        assert_eq!(parse(&["--urgent-slots", "0"]).unwrap().urgent_slots, 0, "none has to be reserved");
         assert!(parse(&["--slots", "0"]).is_err());
         assert!(parse(&["--slot-timeout", "soon"]).is_err());
     }

@@ -7,9 +7,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::live::UnixMillis;
-
-use crate::event::EventReason;
+use crate::{event::EventReason, live::UnixMillis, slots::Room};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LaneLabels {
@@ -36,6 +34,7 @@ pub struct Metrics {
     dead_letters: Counter,
     event_failures: Counter,
     slots: Gauge,
+    slots_urgent: Gauge,
     slots_in_use: Gauge,
     waiting: Family<LaneLabels, Gauge>,
     oldest_waiting: Family<LaneLabels, Gauge>,
@@ -74,6 +73,11 @@ impl Metrics {
             metrics.event_failures.clone(),
         );
         registry.register("slots", "Rollouts that may be in flight", metrics.slots.clone());
+        registry.register(
+            "slots_urgent",
+            "Those of the slots that are reserved for urgent changes",
+            metrics.slots_urgent.clone(),
+        );
         registry.register(
             "slots_in_use",
             "Rollouts in flight, over all replicas",
@@ -157,9 +161,11 @@ impl Metrics {
     }
 
     /// Slots in use, and all of them.
-    pub fn slots(&self, in_use: usize, all: usize) {
-        self.slots_in_use.set(i64::try_from(in_use).unwrap_or(i64::MAX));
-        self.slots.set(i64::try_from(all).unwrap_or(i64::MAX));
+    pub fn slots(&self, in_use: usize, room: Room) {
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.slots_in_use.set(count(in_use));
+        self.slots.set(count(room.all()));
+        self.slots_urgent.set(count(room.urgent));
     }
 
     /// Changes that wait in a lane, and since when the oldest.

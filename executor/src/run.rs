@@ -24,7 +24,7 @@ use crate::{
     metrics::Metrics,
     queue::{self, Publisher, View, Viewer},
     release::Releaser,
-    slots::{Keeper, Store},
+    slots::{Keeper, Room, Store},
     sweep::{Sweeper, Swept},
 };
 
@@ -89,7 +89,8 @@ async fn execute(
 
     let (context, cluster) = (streams::jetstream(&nats), common.cluster.as_str().to_owned());
     let store = Store::new(context.clone(), &cluster, common.nats.replicas);
-    let (keeper, slots) = Keeper::new(store, args.slots, args.slot_timeout, metrics.clone());
+    let room = Room::new(args.slots, args.urgent_slots);
+    let (keeper, slots) = Keeper::new(store, room, args.slot_timeout, metrics.clone());
     parts.add("slots", keeper.run(stop.clone()));
     let vacancies = slots.vacancies();
     let deployments = Deployments::new(client);
@@ -116,7 +117,7 @@ async fn execute(
         context: context.clone(),
         cluster: worker.cluster.clone(),
         replicas: common.nats.replicas,
-        slots: args.slots.get().into(),
+        room,
         vacancies: vacancies.clone(),
         interval: queue::INTERVAL,
     };

@@ -129,9 +129,10 @@ impl Board {
         }
     }
 
-    /// The queue that is served next, if any may hold a message that is not being pulled already.
-    pub fn pick(&mut self, index: &mut Index) -> Option<Pick> {
-        for (lane, turn) in Lane::ALL.into_iter().zip(&mut self.turns) {
+    /// The queue that is served next, if any may hold a message that is not being pulled already; `open` are the lanes
+    /// for which there is a slot.
+    pub fn pick(&mut self, index: &mut Index, open: impl Fn(Lane) -> bool) -> Option<Pick> {
+        for (lane, turn) in Lane::ALL.into_iter().zip(&mut self.turns).filter(|(lane, _)| open(*lane)) {
             let mut may = Shards::default();
             for (may, shard) in may.iter_mut().zip(0..) {
                 let belief = &self.beliefs[Place { lane, shard }.index()];
@@ -191,7 +192,7 @@ mod tests {
 
     /// The next pick where nobody is known to wait.
     fn next(board: &mut Board) -> Option<Pick> {
-        board.pick(&mut Index::default())
+        board.pick(&mut Index::default(), |_| true)
     }
 
     /// The queues in the order in which they are picked, each pull coming to one message with none behind.
@@ -217,6 +218,15 @@ mod tests {
             board.pulled(&pick, Pulled::Nothing);
         }
         assert!(next(&mut board).is_none());
+    }
+
+    #[test]
+    fn a_lane_without_a_slot_is_passed_over() {
+        let mut board = Board::default();
+        board.signal(place(Lane::Normal, 3));
+        let mut pick = |lane| board.pick(&mut Index::default(), |open| open == lane).map(|pick| pick.place);
+        assert_eq!(pick(Lane::Urgent), None);
+        assert_eq!(pick(Lane::Normal), Some(place(Lane::Normal, 3)));
     }
 
     #[test]

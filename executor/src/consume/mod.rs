@@ -32,7 +32,7 @@ use self::{
     board::{Board, Pick, Pulled},
     place::Place,
 };
-use crate::queue::View;
+use crate::{queue::View, slots::Vacancies};
 
 /// Messages in hand at a time, however many slots are free.
 const IN_HAND: usize = 16;
@@ -56,8 +56,8 @@ pub struct Consumer {
     pub context: Context,
     /// Copies of each stream that is created here.
     pub replicas: usize,
-    /// How many slots are free.
-    pub vacancies: watch::Receiver<usize>,
+    /// The slots that are free.
+    pub vacancies: watch::Receiver<Vacancies>,
     /// Who does the work.
     pub worker: Arc<Worker>,
     /// What waits, and so whose turn it is.
@@ -159,9 +159,10 @@ impl Hands {
     }
 
     /// The next queue to pull from, if there is a slot for what comes.
-    fn next(&mut self, vacancies: usize, view: &View) -> Option<Pick> {
-        let room = !self.broken && self.pulls.len() < IN_HAND && self.without_slot < vacancies;
-        if room { view.with(|index| self.board.pick(index)) } else { None }
+    fn next(&mut self, vacancies: Vacancies, view: &View) -> Option<Pick> {
+        let (without_slot, room) = (self.without_slot, !self.broken && self.pulls.len() < IN_HAND);
+        let is_open = |lane| room && without_slot < vacancies.of(lane);
+        view.with(|index| self.board.pick(index, is_open))
     }
 
     fn pull(&mut self, pick: Pick, context: Context, worker: Arc<Worker>, view: View) {

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
 
+use contract::Lane;
 use kube::{api::DynamicObject, runtime::watcher::Event};
 use ops::readiness::Handle;
 use tokio::task::{JoinError, JoinSet};
@@ -117,7 +118,13 @@ impl Following {
 
     /// Rollouts elsewhere are nobody's: the label may be anybody's there.
     fn serves(&self, live: &Live) -> bool {
-        self.worker.releaser.namespaces.get(&live.namespace).is_some()
+        self.lane(live).is_some()
+    }
+
+    /// The lane of a Deployment's changes; `None` where it is not served.
+    fn lane(&self, live: &Live) -> Option<Lane> {
+        let opted_in = self.worker.releaser.namespaces.get(&live.namespace)?;
+        Some(opted_in.lane(live.lane.as_deref()))
     }
 
     /// Whether a rollout has come to its end; if so, has it written. Not before the first count: its slot could not
@@ -201,11 +208,10 @@ impl Following {
 
     /// What rolls out now, as holders of slots.
     fn rolling(&self) -> BTreeMap<Uid, Holder> {
-        let rolls = self
-            .view
-            .iter()
-            .filter(|(_, followed)| rolls_out(&followed.live.state) && self.serves(&followed.live));
-        rolls.filter_map(|(uid, followed)| Some((uid.clone(), followed.holder()?))).collect()
+        let rolls = self.view.iter().filter(|(_, followed)| rolls_out(&followed.live.state));
+        rolls
+            .filter_map(|(uid, followed)| Some((uid.clone(), followed.holder(self.lane(&followed.live)?)?)))
+            .collect()
     }
 
     pub(super) fn done(&mut self, done: Done) {

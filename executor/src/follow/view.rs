@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::ChangeId;
+use contract::{ChangeId, Lane};
 use kube::runtime::watcher::Event;
 
 use crate::{
@@ -33,8 +33,8 @@ pub(super) struct Followed {
 
 impl Followed {
     /// It as the holder of a slot. Paused by its owner it takes no room, until it is resumed.
-    pub(super) fn holder(&self) -> Option<Holder> {
-        let holder = Holder::of(&self.live, self.since)?;
+    pub(super) fn holder(&self, lane: Lane) -> Option<Holder> {
+        let holder = Holder::of(&self.live, lane, self.since)?;
         Some(Holder { counts: !self.live.paused, ..holder })
     }
 

@@ -3,9 +3,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use contract::{ChangeId, Phase};
+use contract::{ChangeId, Lane, Phase};
 
-use crate::live::UnixMillis;
+use crate::{
+    live::UnixMillis,
+    slots::{Room, Vacancies},
+};
 
 /// Rollouts that are remembered.
 const REMEMBERED: usize = 64;
@@ -26,9 +29,9 @@ pub struct Forecast {
     /// How long a rollout takes: the median of the last; `None` while nothing is known of any.
     pub takes: Option<UnixMillis>,
     /// Rollouts that may be in flight.
-    pub slots: u64,
-    /// How many of those are free.
-    pub free: u64,
+    pub room: Room,
+    /// The slots that are free.
+    pub free: Vacancies,
 }
 
 impl Rollouts {
@@ -63,13 +66,14 @@ impl Rollouts {
 }
 
 impl Forecast {
-    /// In how long the change with so many before it may begin: as many as slots are free at once, and then one each
-    /// time that a slot becomes free.
+    /// In how long the change of a lane with so many before it may begin: as many as slots are free at once, and then
+    /// one each time that a slot becomes free.
     #[must_use]
-    pub fn wait(&self, before: u64) -> Option<UnixMillis> {
-        let turns = (before + 1).saturating_sub(self.free);
+    pub fn wait(&self, lane: Lane, before: u64) -> Option<UnixMillis> {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let turns = (before + 1).saturating_sub(count(self.free.of(lane)));
         let takes = u64::try_from(self.takes?).ok()?;
-        i64::try_from(turns.saturating_mul(takes) / self.slots.max(1)).ok()
+        i64::try_from(turns.saturating_mul(takes) / count(self.room.of(lane)).max(1)).ok()
     }
 }
 
@@ -105,9 +109,11 @@ mod tests {
 
     #[test]
     fn as_many_begin_at_once_as_slots_are_free_and_then_one_each_time_that_one_is() {
-        let forecast = Forecast { takes: Some(60_000), slots: 4, free: 1 };
-        let waits: Vec<_> = (0..4).map(|before| forecast.wait(before).unwrap()).collect();
-        assert_eq!(waits, [0, 15_000, 30_000, 45_000]);
-        assert_eq!(Forecast { takes: None, ..forecast }.wait(3), None);
+        let (room, free) = (Room { slots: 4, urgent: 1 }, Vacancies { any: 1, urgent: 2 });
+        let forecast = Forecast { takes: Some(60_000), room, free };
+        let waits = |lane| [0, 1, 2, 3].map(|before| forecast.wait(lane, before).unwrap());
+        assert_eq!(waits(Lane::Bulk), [0, 15_000, 30_000, 45_000]);
+        assert_eq!(waits(Lane::Urgent), [0, 0, 12_000, 24_000], "some slots are reserved");
+        assert_eq!(Forecast { takes: None, ..forecast }.wait(Lane::Bulk, 3), None);
     }
 }

@@ -75,7 +75,7 @@ impl Picture {
             let before = self.before[slot(lane)];
             listed.waiting.extend(front.into_iter().zip(places).map(|((name, entry), place)| {
                 let next_try = entry.trouble.as_ref().and_then(|trouble| trouble.next_try);
-                let expected = forecast.wait(before + place).map(|wait| now.saturating_add(wait));
+                let expected = forecast.wait(lane, before + place).map(|wait| now.saturating_add(wait));
                 Waiting {
                     name: name.to_string(),
                     change: entry.held.change.clone(),
@@ -147,9 +147,16 @@ mod tests {
     use contract::queue::MAX_WAITING;
 
     use super::*;
-    use crate::queue::{Held, Queued, Trouble};
+    use crate::{
+        queue::{Held, Queued, Trouble},
+        slots::{Room, Vacancies},
+    };
 
-    const UNKNOWN: Forecast = Forecast { takes: None, slots: 1, free: 0 };
+    const UNKNOWN: Forecast = Forecast { takes: None, room: slots(1), free: Vacancies { any: 0, urgent: 0 } };
+
+    const fn slots(slots: usize) -> Room {
+        Room { slots, urgent: 0 }
+    }
 
     /// An index of changes, each given by its namespace, name and lane, in the order of the queue.
     fn index(changes: &[(&str, &str, Lane)]) -> Index {
@@ -195,7 +202,7 @@ mod tests {
         let change = "aaaaaaaaaa".parse().unwrap();
         let trouble = Trouble { change, tries: 3, last_error: error, next_try: Some(300_000) };
         index.troubled("a", "two", trouble);
-        let listed = listed(&index, "a", Forecast { takes: Some(60_000), slots: 2, free: 0 });
+        let listed = listed(&index, "a", Forecast { takes: Some(60_000), room: slots(2), ..UNKNOWN });
         let starts: Vec<_> =
             listed.waiting.iter().map(|one| one.expected_start.as_deref().unwrap()).collect();
         assert_eq!(starts, ["1970-01-01T00:00:30Z", "1970-01-01T00:05:00Z"]);

@@ -27,7 +27,10 @@ use super::{
     space::Name,
     view::View,
 };
-use crate::live::now;
+use crate::{
+    live::now,
+    slots::{Room, Vacancies},
+};
 
 /// At most this often is it looked at what changed, and something said as long as anything waits.
 pub const INTERVAL: Duration = Duration::from_secs(2);
@@ -58,9 +61,9 @@ pub struct Publisher {
     /// Copies of a stream that is made now.
     pub replicas: usize,
     /// Rollouts that may be in flight.
-    pub slots: u64,
-    /// How many slots are free.
-    pub vacancies: watch::Receiver<usize>,
+    pub room: Room,
+    /// The slots that are free.
+    pub vacancies: watch::Receiver<Vacancies>,
     /// [`INTERVAL`], but for tests.
     pub interval: Duration,
 }
@@ -238,11 +241,10 @@ impl Saying {
     }
 
     fn forecast(&self) -> Forecast {
-        let free = *self.publisher.vacancies.borrow();
         Forecast {
             takes: lock(&self.rollouts).median(),
-            slots: self.publisher.slots,
-            free: u64::try_from(free).unwrap_or(u64::MAX),
+            room: self.publisher.room,
+            free: *self.publisher.vacancies.borrow(),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 mod patch;
 
-use contract::{Digest, Phase, Pointer};
+use contract::{Digest, Lane, Phase, Pointer};
 use ops::namespaces::Namespaces;
 
 use crate::{
@@ -126,7 +126,9 @@ impl Releaser {
                 (Verdict::Release, None) => return Ok(Turn::Stale(Stale::Gone, None)),
             };
             if taken.is_none() {
-                let Some(slot) = self.take(&live).await? else { return Ok(Turn::Later(Reason::NoSlot)) };
+                let Some(slot) = self.take(&live, pointer.lane).await? else {
+                    return Ok(Turn::Later(Reason::NoSlot));
+                };
                 *taken = Some(slot);
                 granted();
             }
@@ -155,8 +157,8 @@ impl Releaser {
         }
     }
 
-    async fn take(&self, live: &Live) -> Result<Option<Taken>, Failure> {
-        let Some(holder) = Holder::of(live, now()) else { return Ok(None) };
+    async fn take(&self, live: &Live, lane: Lane) -> Result<Option<Taken>, Failure> {
+        let Some(holder) = Holder::of(live, lane, now()) else { return Ok(None) };
         let new = match self.slots.acquire(&live.uid, holder).await? {
             Grant::Full => return Ok(None),
             Grant::New => true,

@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeMap,
-    num::NonZeroU32,
     time::{Duration, Instant},
 };
 
@@ -14,7 +13,9 @@ use ops::{BoxError, chain};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Grant, Holder, Ledger, Slots, Store, Uid, WAITING, Wish, store::Written};
+use super::{
+    Error, Grant, Holder, Ledger, Room, Slots, Store, Uid, Vacancies, WAITING, Wish, store::Written,
+};
 use crate::{live::now, metrics::Metrics};
 
 /// Times that a write is tried again because another replica wrote first. Each time one of them got further.
@@ -26,10 +27,10 @@ const TELL: Duration = Duration::from_secs(10);
 /// Keeps the ledger.
 pub struct Keeper {
     store: Store,
-    slots: usize,
+    room: Room,
     timeout: Duration,
     wishes: mpsc::Receiver<Wish>,
-    vacancies: watch::Sender<usize>,
+    vacancies: watch::Sender<Vacancies>,
     metrics: Metrics,
     /// What rolls out, as it was counted last; `None` before the first time: nothing is granted then.
     rolling: Option<BTreeMap<Uid, Holder>>,
@@ -44,12 +45,12 @@ pub struct Keeper {
 impl Keeper {
     /// A keeper, and the slots that it keeps; `timeout` is how long an entry counts.
     #[must_use]
-    pub fn new(store: Store, slots: NonZeroU32, timeout: Duration, metrics: Metrics) -> (Self, Slots) {
+    pub fn new(store: Store, room: Room, timeout: Duration, metrics: Metrics) -> (Self, Slots) {
         let (sender, wishes) = mpsc::channel(WAITING);
-        let (vacancies, receiver) = watch::channel(0);
+        let (vacancies, receiver) = watch::channel(Vacancies::default());
         let keeper = Self {
             store,
-            slots: usize::try_from(slots.get()).unwrap_or(usize::MAX),
+            room,
             timeout,
             wishes,
             vacancies,
@@ -100,7 +101,7 @@ impl Keeper {
         }
         if foreign {
             self.revision = None;
-            if self.rolling.is_some() && *self.vacancies.borrow() == 0 {
+            if self.rolling.is_some() && self.vacancies.borrow().any == 0 {
                 self.grant(Vec::new()).await;
             }
         }
@@ -136,7 +137,7 @@ impl Keeper {
             Err(error) => {
                 self.revision = None;
                 // Nothing can be granted now: nothing is to be pulled for it either.
-                self.vacancies.send_if_modified(|known| std::mem::take(known) != 0);
+                self.vacancies.send_if_modified(|known| std::mem::take(known) != Vacancies::default());
                 let error = chain(&*error);
                 if self.told.is_none_or(|told| told.elapsed() > TELL) {
                     tracing::warn!(error, "the ledger of slots cannot be read or written; trying again");
@@ -188,7 +189,7 @@ impl Keeper {
 
     fn apply(&self, wish: &Wish, ledger: &mut Ledger) -> Grant {
         match wish {
-            Wish::Acquire { uid, holder, .. } => return ledger.acquire(uid, holder.clone(), self.slots),
+            Wish::Acquire { uid, holder, .. } => return ledger.acquire(uid, holder.clone(), self.room),
             Wish::Free { uid, generation, .. } => ledger.free(uid, *generation),
             Wish::Recount { rolling, .. } => ledger.recount(rolling, self.timeout, now()),
         }
@@ -196,9 +197,8 @@ impl Keeper {
     }
 
     fn publish(&self) {
-        let in_use = self.known.in_use();
-        self.metrics.slots(in_use, self.slots);
-        let vacancies = self.slots.saturating_sub(in_use);
+        self.metrics.slots(self.known.in_use(), self.room);
+        let vacancies = self.known.vacancies(self.room);
         self.vacancies.send_if_modified(|known| std::mem::replace(known, vacancies) != vacancies);
     }
 }

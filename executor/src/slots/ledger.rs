@@ -4,9 +4,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use contract::ChangeId;
+use contract::{ChangeId, Lane};
 use serde::{Deserialize, Serialize};
 
+use super::{Room, Vacancies};
 use crate::live::{Live, UnixMillis};
 
 /// How long a holder is believed though its Deployment is not seen to roll out: a process may have died between
@@ -30,20 +31,24 @@ pub struct Holder {
     pub generation: i64,
     /// When it took the slot.
     pub since: UnixMillis,
+    /// Whether its change was urgent when it took the slot. A change that inherits the slot takes it as it is.
+    #[serde(default)]
+    pub urgent: bool,
     /// Whether it counts; not after the slot timeout, nor while its owner has it paused.
     pub counts: bool,
 }
 
 impl Holder {
-    /// For the change that a Deployment carries; `None` where it carries none.
+    /// For the change that a Deployment carries, in that lane; `None` where it carries none.
     #[must_use]
-    pub fn of(live: &Live, since: UnixMillis) -> Option<Self> {
+    pub fn of(live: &Live, lane: Lane, since: UnixMillis) -> Option<Self> {
         Some(Self {
             namespace: live.namespace.clone(),
             name: live.name.clone(),
             change: live.state.change.clone()?,
             generation: live.generation,
             since,
+            urgent: lane == Lane::Urgent,
             counts: true,
         })
     }
@@ -75,20 +80,32 @@ impl Ledger {
         if ops::seeded::seeded("ignore-slots") {
             return 0;
         }
-        self.holders.values().filter(|holder| holder.counts).count()
+        self.counting().count()
+    }
+
+    /// Slots that are free.
+    #[must_use]
+    pub fn vacancies(&self, room: Room) -> Vacancies {
+        let in_use = self.in_use();
+        room.vacancies(in_use, in_use.min(self.counting().filter(|holder| !holder.urgent).count()))
+    }
+
+    fn counting(&self) -> impl Iterator<Item = &Holder> {
+        self.holders.values().filter(|holder| holder.counts)
     }
 
     /// Takes a slot. A rollout that timed out no longer has one to give on.
-    pub fn acquire(&mut self, uid: &str, holder: Holder, slots: usize) -> Grant {
-        let room = self.in_use() < slots;
+    pub fn acquire(&mut self, uid: &str, holder: Holder, room: Room) -> Grant {
+        let vacancies = self.vacancies(room);
+        let is_free = if holder.urgent { vacancies.urgent > 0 } else { vacancies.any > 0 };
         match self.holders.get_mut(uid) {
             Some(held) if held.counts => {
                 if held.generation < holder.generation {
-                    *held = holder;
+                    *held = Holder { urgent: held.urgent, ..holder };
                 }
                 Grant::Inherited
             }
-            _ if room => {
+            _ if is_free => {
                 self.holders.insert(uid.to_owned(), holder);
                 Grant::New
             }
@@ -155,8 +172,13 @@ mod tests {
             change: change.repeat(10).parse().unwrap(),
             generation,
             since,
+            urgent: false,
             counts: true,
         }
+    }
+
+    fn slots(slots: usize) -> Room {
+        Room { slots, urgent: 0 }
     }
 
     fn rolling(entries: &[(&str, Holder)]) -> BTreeMap<Uid, Holder> {
@@ -166,22 +188,36 @@ mod tests {
     #[test]
     fn no_more_slots_than_there_are() {
         let mut ledger = Ledger::default();
-        assert_eq!(ledger.acquire("1", holder("a", 1, 0), 2), Grant::New);
-        assert_eq!(ledger.acquire("2", holder("b", 1, 0), 2), Grant::New);
-        assert_eq!(ledger.acquire("3", holder("c", 1, 0), 2), Grant::Full);
+        assert_eq!(ledger.acquire("1", holder("a", 1, 0), slots(2)), Grant::New);
+        assert_eq!(ledger.acquire("2", holder("b", 1, 0), slots(2)), Grant::New);
+        assert_eq!(ledger.acquire("3", holder("c", 1, 0), slots(2)), Grant::Full);
         ledger.free("1", 1);
-        assert_eq!(ledger.acquire("3", holder("c", 1, 0), 2), Grant::New);
+        assert_eq!(ledger.acquire("3", holder("c", 1, 0), slots(2)), Grant::New);
         assert_eq!(ledger.in_use(), 2);
+    }
+
+    #[test]
+    fn a_slot_that_is_reserved_for_urgent_changes_is_given_to_no_other_and_inherited_as_it_is() {
+        let (room, mut ledger) = (Room { slots: 1, urgent: 1 }, Ledger::default());
+        let urgent = |change: &str, generation| Holder { urgent: true, ..holder(change, generation, 0) };
+        assert_eq!(ledger.acquire("1", holder("a", 1, 0), room), Grant::New);
+        assert_eq!(ledger.acquire("2", holder("b", 1, 0), room), Grant::Full);
+        assert_eq!(ledger.acquire("2", urgent("b", 1), room), Grant::New);
+        assert_eq!(ledger.acquire("3", urgent("c", 1), room), Grant::Full);
+        assert_eq!(ledger.acquire("2", holder("d", 3, 0), room), Grant::Inherited);
+        assert_eq!(ledger.vacancies(room), Vacancies::default());
+        ledger.free("1", 1);
+        assert_eq!(ledger.vacancies(room), Vacancies { any: 1, urgent: 1 });
     }
 
     #[test]
     fn a_newer_change_inherits_and_the_end_of_the_older_does_not_take_it_away() {
         let mut ledger = Ledger::default();
-        ledger.acquire("1", holder("a", 4, 0), 1);
-        assert_eq!(ledger.acquire("1", holder("b", 6, 0), 1), Grant::Inherited);
+        ledger.acquire("1", holder("a", 4, 0), slots(1));
+        assert_eq!(ledger.acquire("1", holder("b", 6, 0), slots(1)), Grant::Inherited);
         ledger.free("1", 5);
         assert_eq!(ledger.holders["1"], holder("b", 6, 0));
-        assert_eq!(ledger.acquire("1", holder("a", 4, 0), 1), Grant::Inherited);
+        assert_eq!(ledger.acquire("1", holder("a", 4, 0), slots(1)), Grant::Inherited);
         assert_eq!(ledger.holders["1"].generation, 6, "a late older one does not take it back");
         ledger.free("1", 7);
         assert_eq!(ledger, Ledger::default());
@@ -190,7 +226,7 @@ mod tests {
     #[test]
     fn what_rolls_out_without_an_entry_gets_one_also_above_the_limit() {
         let mut ledger = Ledger::default();
-        ledger.acquire("1", holder("a", 1, 0), 1);
+        ledger.acquire("1", holder("a", 1, 0), slots(1));
         let seen = rolling(&[("1", holder("a", 2, 5)), ("2", holder("b", 1, 5))]);
         ledger.recount(&seen, TIMEOUT, 10);
         assert_eq!(ledger.in_use(), 2);
@@ -203,7 +239,7 @@ mod tests {
     #[test]
     fn a_way_back_that_the_webhook_opened_takes_the_entry_over_but_a_late_watch_does_not() {
         let mut ledger = Ledger::default();
-        ledger.acquire("1", holder("a", 4, 0), 1);
+        ledger.acquire("1", holder("a", 4, 0), slots(1));
         ledger.recount(&rolling(&[("1", holder("b", 6, 9))]), TIMEOUT, 10);
         assert_eq!(ledger.holders["1"], holder("b", 6, 9));
         ledger.recount(&rolling(&[("1", holder("a", 5, 0))]), TIMEOUT, 10);
@@ -213,17 +249,17 @@ mod tests {
     #[test]
     fn after_the_timeout_an_entry_stays_but_counts_no_more() {
         let mut ledger = Ledger::default();
-        ledger.acquire("1", holder("a", 1, 0), 1);
+        ledger.acquire("1", holder("a", 1, 0), slots(1));
         ledger.recount(&BTreeMap::new(), TIMEOUT, 15 * 60 * 1000);
         assert_eq!((ledger.in_use(), ledger.holders.len()), (0, 1));
-        assert_eq!(ledger.acquire("2", holder("b", 1, 0), 1), Grant::New);
-        assert_eq!(ledger.acquire("1", holder("c", 3, 0), 1), Grant::Full, "it has none to give on");
+        assert_eq!(ledger.acquire("2", holder("b", 1, 0), slots(1)), Grant::New);
+        assert_eq!(ledger.acquire("1", holder("c", 3, 0), slots(1)), Grant::Full, "it has none to give on");
     }
 
     #[test]
     fn paused_by_its_owner_an_entry_counts_no_more_until_it_is_resumed() {
         let mut ledger = Ledger::default();
-        ledger.acquire("1", holder("a", 1, 0), 1);
+        ledger.acquire("1", holder("a", 1, 0), slots(1));
         for (counts, in_use) in [(false, 0), (true, 1)] {
             let seen = rolling(&[("1", Holder { counts, ..holder("a", 2, 5) })]);
             ledger.recount(&seen, TIMEOUT, 10);
@@ -236,8 +272,8 @@ mod tests {
     #[test]
     fn orphans_are_named_after_the_grace() {
         let mut ledger = Ledger::default();
-        ledger.acquire("1", holder("a", 1, 0), 2);
-        ledger.acquire("2", holder("b", 1, 0), 2);
+        ledger.acquire("1", holder("a", 1, 0), slots(2));
+        ledger.acquire("2", holder("b", 1, 0), slots(2));
         let seen = rolling(&[("2", holder("b", 2, 0))]);
         assert_eq!(ledger.orphans(&seen, 30_000), []);
         assert_eq!(ledger.orphans(&seen, 30_001), [("1".to_owned(), holder("a", 1, 0))]);
@@ -246,9 +282,9 @@ mod tests {
     #[test]
     fn a_lost_ledger_is_counted_again() {
         let mut known = Ledger::default();
-        known.acquire("granted just now", holder("a", 1, 40_000), 9);
-        known.acquire("ended long ago", holder("b", 1, 0), 9);
-        known.acquire("rolls out", holder("c", 1, 7), 9);
+        known.acquire("granted just now", holder("a", 1, 40_000), slots(9));
+        known.acquire("ended long ago", holder("b", 1, 0), slots(9));
+        known.acquire("rolls out", holder("c", 1, 7), slots(9));
         let seen = rolling(&[("rolls out", holder("c", 2, 50_000)), ("new", holder("d", 1, 50_000))]);
         let rebuilt = Ledger::rebuilt(&known, &seen, 50_000);
         assert_eq!(rebuilt.holders.keys().collect::<Vec<_>>(), ["granted just now", "new", "rolls out"]);

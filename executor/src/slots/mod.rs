@@ -1,8 +1,9 @@
-//! Slots: at most so many rollouts are in flight, over all replicas. `ledger` says who holds one, `store` keeps it
-//! in NATS, and one task of each process, the keeper, does what the others ask for: many wishes become one write.
+//! Slots: at most so many rollouts are in flight, over all replicas. `room` says how many there are and for whom,
+//! `ledger` who holds one, `store` keeps it in NATS, and one task of each process, the keeper, does what the others ask for: many wishes become one write.
 
 mod keeper;
 mod ledger;
+mod room;
 mod store;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use self::{
     keeper::Keeper,
     ledger::{Grant, Holder, Ledger, Uid},
+    room::{Room, Vacancies},
     store::Store,
 };
 
@@ -43,7 +45,7 @@ enum Wish {
 #[derive(Clone)]
 pub struct Slots {
     wishes: mpsc::Sender<Wish>,
-    vacancies: watch::Receiver<usize>,
+    vacancies: watch::Receiver<Vacancies>,
 }
 
 impl Slots {
@@ -64,7 +66,7 @@ impl Slots {
 
     /// How many slots are free, as far as is known here; none until what rolls out was counted.
     #[must_use]
-    pub fn vacancies(&self) -> watch::Receiver<usize> {
+    pub fn vacancies(&self) -> watch::Receiver<Vacancies> {
         self.vacancies.clone()
     }
 

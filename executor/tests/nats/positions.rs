@@ -8,7 +8,10 @@ use contract::{
     envelope::{open, seal},
     stream, subject,
 };
-use executor::queue::{Held, Publisher, View};
+use executor::{
+    queue::{Held, Publisher, View},
+    slots::{Room, Vacancies},
+};
 use futures::StreamExt as _;
 use ops::BoxError;
 use tokio::task::JoinHandle;
@@ -88,8 +91,8 @@ async fn publisher(server: &Server) -> (View, CancellationToken, JoinHandle<Resu
         context,
         cluster: CLUSTER.into(),
         replicas: 1,
-        slots: 1,
-        vacancies: tokio::sync::watch::channel(0).1,
+        room: Room { slots: 1, urgent: 0 },
+        vacancies: tokio::sync::watch::channel(Vacancies::default()).1,
         interval: Duration::from_millis(100),
     };
     let task = tokio::spawn(publisher.run(stop.clone()));

@@ -1,7 +1,6 @@
 //! The parts of an executor on a nats-server and an API server of the test's own, and the wait for what they do.
 
 use std::{
-    num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,7 +15,7 @@ use executor::{
     metrics::Metrics,
     queue::{Publisher, View, Viewer},
     release::Releaser,
-    slots::{Keeper, Store},
+    slots::{Keeper, Room, Store},
     sweep::{Sweeper, Swept},
 };
 use ops::{
@@ -44,7 +43,7 @@ pub(crate) struct Roadstead {
     stop: CancellationToken,
     parts: JoinSet<Result<(), BoxError>>,
     readiness: Readiness,
-    slots: u32,
+    slots: usize,
     view: View,
     // Last: the others still talk to it when they are dropped.
     _server: Server,
@@ -52,7 +51,7 @@ pub(crate) struct Roadstead {
 
 impl Roadstead {
     /// Everything but the executor, which is started when the test wants it.
-    pub(crate) async fn new(slots: u32) -> Self {
+    pub(crate) async fn new(slots: usize) -> Self {
         let server = Server::start();
         let context = ops::streams::jetstream(&server.client().await);
         ops::streams::ensure(&context, 1).await.unwrap();
@@ -81,8 +80,8 @@ impl Roadstead {
         let (metrics, context) = (Metrics::default(), self.context.clone());
         let store = Store::new(context.clone(), CLUSTER, 1);
         let timeout = Duration::from_mins(15);
-        let (keeper, slots) =
-            Keeper::new(store, NonZeroU32::new(self.slots).unwrap(), timeout, metrics.clone());
+        let room = Room { slots: self.slots, urgent: 0 };
+        let (keeper, slots) = Keeper::new(store, room, timeout, metrics.clone());
         self.parts.spawn(keeper.run(stop.clone()));
         let vacancies = slots.vacancies();
         let deployments = Deployments::new(client);
@@ -110,7 +109,7 @@ impl Roadstead {
             context: context.clone(),
             cluster: CLUSTER.into(),
             replicas: 1,
-            slots: self.slots.into(),
+            room,
             vacancies: vacancies.clone(),
             interval: Duration::from_millis(100),
         };

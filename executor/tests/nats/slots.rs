@@ -1,25 +1,28 @@
 //! The ledger of slots on a real key-value bucket, with several keepers at it.
 
-use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use async_nats::Client;
 use executor::{
     live::now,
     metrics::Metrics,
-    slots::{Grant, Holder, Keeper, Slots, Store},
+    slots::{Grant, Holder, Keeper, Room, Slots, Store, Vacancies},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{roadstead::CLUSTER, server::Server};
 
 /// The slots as one executor sees them, once it has counted `rolling`.
-async fn executor(client: &Client, slots: u32, rolling: &[&str]) -> Slots {
+async fn executor(client: &Client, slots: usize, rolling: &[&str]) -> Slots {
     let store = Store::new(ops::streams::jetstream(client), CLUSTER, 1);
-    let slots = NonZeroU32::new(slots).unwrap();
-    let (keeper, slots) = Keeper::new(store, slots, Duration::from_mins(15), Metrics::default());
+    let (keeper, slots) = Keeper::new(store, room(slots), Duration::from_mins(15), Metrics::default());
     tokio::spawn(keeper.run(CancellationToken::new()));
     slots.recount(rolling.iter().map(|uid| ((*uid).to_owned(), holder(uid))).collect()).await.unwrap();
     slots
+}
+
+fn room(slots: usize) -> Room {
+    Room { slots, urgent: 1 }
 }
 
 fn holder(name: &str) -> Holder {
@@ -29,6 +32,7 @@ fn holder(name: &str) -> Holder {
         change: "aaaaaaaaaa".parse().unwrap(),
         generation: 1,
         since: now(),
+        urgent: false,
         counts: true,
     }
 }
@@ -63,7 +67,7 @@ async fn a_slot_that_another_executor_frees_is_seen_at_once() {
     assert_eq!(acquire(&one, "web").await, Grant::New);
     assert_eq!(acquire(&other, "api").await, Grant::Full);
     let mut vacancies = other.vacancies();
-    assert_eq!(*vacancies.borrow_and_update(), 0);
+    assert_eq!(*vacancies.borrow_and_update(), Vacancies { any: 0, urgent: 1 });
     one.free("web", 1).await.unwrap();
     tokio::time::timeout(Duration::from_millis(500), vacancies.changed()).await.unwrap().unwrap();
     assert_eq!(acquire(&other, "api").await, Grant::New);
@@ -73,10 +77,10 @@ async fn a_slot_that_another_executor_frees_is_seen_at_once() {
 async fn nothing_is_granted_before_what_rolls_out_was_counted() {
     let server = Server::start();
     let store = Store::new(ops::streams::jetstream(&server.client().await), CLUSTER, 1);
-    let (keeper, slots) = Keeper::new(store, NonZeroU32::MIN, Duration::from_mins(15), Metrics::default());
+    let (keeper, slots) = Keeper::new(store, room(1), Duration::from_mins(15), Metrics::default());
     tokio::spawn(keeper.run(CancellationToken::new()));
     assert!(slots.acquire("web", holder("web")).await.is_err());
-    assert_eq!(*slots.vacancies().borrow(), 0);
+    assert_eq!(*slots.vacancies().borrow(), Vacancies::default());
     slots.recount(BTreeMap::new()).await.unwrap();
     assert_eq!(acquire(&slots, "web").await, Grant::New);
 }

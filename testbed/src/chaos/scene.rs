@@ -15,6 +15,8 @@ use crate::{PATIENCE, Part, Stack, eventually, served};
 
 /// Slots, so few that most changes wait.
 const SLOTS: u32 = 3;
+/// And so many more that are reserved for urgent ones.
+const URGENT_SLOTS: u32 = 1;
 
 /// All that there is, except the processes of Roadstead itself.
 pub struct Scene {
@@ -56,6 +58,7 @@ impl Scene {
             .namespaces(namespaces)
             .namespace_annotation(contract::key::URGENT, "allowed")
             .slots(SLOTS)
+            .urgent_slots(URGENT_SLOTS)
             .webhooks(2)
             .executors(2)
             .executor_through_proxy()
@@ -161,7 +164,7 @@ async fn limits(stack: &Stack) -> anyhow::Result<Limits> {
     let number = |key: &str| settings.get(key).and_then(|text| text.parse().ok());
     Ok(Limits {
         slots: number("ROADSTEAD_SLOTS").context("the settings name no slots")?,
-        urgent_slots: number("ROADSTEAD_URGENT_SLOTS").unwrap_or_default(),
+        urgent_slots: number("ROADSTEAD_URGENT_SLOTS").context("the settings name no urgent slots")?,
         slot_timeout: 15 * 60 * 1000,
         executor: format!("system:serviceaccount:{}:{}-executor", stack.release, stack.fullname),
     })

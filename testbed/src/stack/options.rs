@@ -60,10 +60,16 @@ impl Options {
         }
     }
 
-    /// Rollouts in flight at a time.
+    /// Rollouts in flight at a time, none of them reserved for urgent changes.
     #[must_use]
     pub fn slots(self, slots: u32) -> Self {
-        self.value("slots", slots)
+        self.value("slots", slots).urgent_slots(0)
+    }
+
+    /// So many more in the urgent lane.
+    #[must_use]
+    pub fn urgent_slots(self, slots: u32) -> Self {
+        self.value("urgentSlots", slots)
     }
 
     /// How many webhooks; more than one stand behind a balancer, `t.balancer()`.

@@ -237,6 +237,28 @@ async fn no_more_rollouts_are_in_flight_than_there_are_slots_over_all_replicas()
 }
 
 #[tokio::test]
+async fn an_urgent_change_finds_a_slot_while_all_others_are_taken() -> Result<()> {
+    Stack::options()
+        .slots(1)
+        .urgent_slots(1)
+        .namespace_annotation("roadstead.dev/urgent", "allowed")
+        .run(async |t| {
+            t.apply(&deployment("takes-long").unschedulable()).await?.ok()?;
+            t.released("takes-long").await?;
+            t.apply(&deployment("waits")).await?.ok()?;
+            t.apply(&deployment("fix").lane("urgent")).await?.ok()?;
+            t.succeeded("fix").await?;
+            let used = t.executor.metric("roadstead_slots_in_use").await?;
+            ensure!((used - 1.0).abs() < 0.1, "{used} in use");
+            t.held("waits").await?;
+            t.kubectl(&["delete", "deployment/takes-long"]).await?.ok()?;
+            t.succeeded("waits").await?;
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test]
 async fn parts_that_are_told_to_stop_end_well_although_the_api_server_stays_connected() -> Result<()> {
     Stack::options()
         .run(async |t| {

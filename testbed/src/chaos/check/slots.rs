@@ -15,6 +15,9 @@ use super::{
 /// The executor takes the slot a little before its patch is stored.
 const EARLY: Millis = 2_000;
 
+/// By then the executor has noticed what was written on a namespace.
+const NOTICED: Millis = 5_000;
+
 /// One rollout that is in flight, or that a newer change of the same Deployment is about to inherit from.
 #[derive(Clone, Debug)]
 struct Holder {
@@ -63,11 +66,13 @@ impl<'a> Slots<'a> {
             return None;
         }
         let namespace = new.name.namespace.clone();
-        let urgent = step
-            .world
-            .namespaces
-            .get(&namespace)
-            .is_some_and(|standing| standing.now.lane_of(new) == Lane::Urgent);
+        let standing = step.world.namespaces.get(&namespace);
+        let is_urgent = standing.is_some_and(|standing| {
+            let mut lately = standing.lately(step.write.at, NOTICED);
+            lately.any(|then| then.lane_of(new) == Lane::Urgent)
+        });
+        // What supersedes a rollout takes its slot as it is.
+        let urgent = held.map_or(is_urgent, |held| held.urgent);
         // Without a holder, what flies without a release took no slot: the webhook opened it.
         let counts = held.map_or(is_release, |held| held.counts) && !new.paused;
         let holder = Holder { namespace, since: step.write.at, urgent, counts, flies: true };

@@ -293,6 +293,15 @@ fn urgent_slots_are_for_urgent_changes() {
     };
     assert_eq!(released(Some("urgent")), []);
     assert_eq!(released(None), [Rule::Slots]);
+    let inherited = |lane: Option<&str>| {
+        let lane = lane.map(str::to_owned);
+        let mut story = story().held("a", "a", 'a').held("b", "a", 'b').released("a");
+        story.history.limits.urgent_slots = 1;
+        let story = story.store(USER, "b", |d| d.lane = lane).released("b").held("b", "b", 'c');
+        let story = story.store(USER, "b", |d| d.lane = None).released("b");
+        story.succeeded("a").succeeded("b").violated()
+    };
+    assert_eq!(inherited(Some("urgent")), [], "its slot stays what it was");
 }
 
 #[test]

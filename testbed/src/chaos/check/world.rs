@@ -36,6 +36,8 @@ pub(super) struct Track {
 #[derive(Clone, Debug)]
 pub(super) struct Standing {
     pub(super) now: Namespace,
+    /// What it was before, and until when.
+    was: Vec<(Namespace, Millis)>,
     outs: Vec<Out>,
 }
 
@@ -79,6 +81,12 @@ impl Track {
 }
 
 impl Standing {
+    /// What it was at some time in the last `window`.
+    pub(super) fn lately(&self, now: Millis, window: Millis) -> impl Iterator<Item = &Namespace> {
+        let was = self.was.iter().filter(move |(_, until)| until + window >= now).map(|(was, _)| was);
+        was.chain([&self.now])
+    }
+
     /// Whether it was opted in all the time since `window` ago.
     pub(super) fn settled(&self, now: Millis, window: Millis) -> bool {
         let back = self.outs.last().and_then(|out| out.to);
@@ -162,6 +170,7 @@ impl World {
         // Nothing was in it before it was there.
         let standing = known.or_insert_with(|| Standing {
             now: Namespace { enabled: true, ..new.clone() },
+            was: Vec::new(),
             outs: Vec::new(),
         });
         match (standing.now.enabled, new.enabled) {
@@ -173,6 +182,7 @@ impl World {
             }
             _ => {}
         }
-        standing.now = new.clone();
+        let was = std::mem::replace(&mut standing.now, new.clone());
+        standing.was.push((was, write.at));
     }
 }

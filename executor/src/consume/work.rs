@@ -83,14 +83,13 @@ impl Worker {
             Turn::Ended if delivery.delivered == 1 => {}
             // A process that died after the release may not have told of it.
             Turn::InFlight | Turn::Ended => {
-                let told = self.events.last(&about, Phase::Released).await?;
-                if told.as_ref() != Some(&pointer.change) {
+                if !self.events.is_release_told(&about).await? {
                     self.events.tell(&about, Phase::Released, "let through").await?;
                 }
             }
             Turn::Stale(stale, released) => {
                 let was_released = released.as_ref() == Some(&pointer.digest)
-                    || self.events.last(&about, Phase::Released).await?.as_ref() == Some(&pointer.change);
+                    || self.events.is_release_told(&about).await?;
                 if !was_released {
                     self.tell_stale(&about, &stale, delivery).await?;
                 }

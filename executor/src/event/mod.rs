@@ -4,6 +4,7 @@
 pub(crate) mod images;
 mod kubernetes;
 mod reason;
+mod told;
 mod writer;
 
 use std::{future::Future, time::Duration};
@@ -16,7 +17,7 @@ use ops::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::kubernetes::Note;
+use self::{kubernetes::Note, told::Told};
 pub use self::{kubernetes::Recorder, reason::EventReason, writer::Writer};
 use crate::{deployments::Deployments, error::Failure, live::Live, metrics::Metrics};
 
@@ -33,6 +34,7 @@ pub struct Events {
     cluster: String,
     metrics: Metrics,
     recorder: Recorder,
+    told: Told,
 }
 
 /// What takes Kubernetes Events, and what writes them, to be run; `instance` is this process's name in them.
@@ -105,7 +107,7 @@ impl Events {
     /// Events of this cluster.
     #[must_use]
     pub fn new(context: Context, cluster: String, metrics: Metrics, recorder: Recorder) -> Self {
-        Self { context, cluster, metrics, recorder }
+        Self { context, cluster, metrics, recorder, told: Told::default() }
     }
 
     /// Where the history is.
@@ -132,6 +134,21 @@ impl Events {
     /// Publishes once. The Kubernetes Event is handed over before, whether NATS is there or not.
     pub async fn tell(&self, about: &Subject<'_>, phase: Phase, message: &str) -> Result<(), Failure> {
         self.recorder.note(about, EventReason::of(phase), message, 0);
+        if phase != Phase::Released {
+            self.publish(about, phase, message).await?;
+            self.told.end(about.uid, about.change);
+            return Ok(());
+        }
+        let told = self.told.begin(about.uid, about.change);
+        let mut is_told = told.lock().await;
+        if !*is_told {
+            self.publish(about, phase, message).await?;
+            *is_told = true;
+        }
+        Ok(())
+    }
+
+    async fn publish(&self, about: &Subject<'_>, phase: Phase, message: &str) -> Result<(), Failure> {
         let event = ChangeEvent {
             cluster: self.cluster.clone(),
             namespace: about.namespace.to_owned(),
@@ -207,11 +224,17 @@ impl Events {
         }
     }
 
-    /// The change of the last event of a phase.
-    pub async fn last(&self, about: &Subject<'_>, phase: Phase) -> Result<Option<ChangeId>, Failure> {
-        let subject = subject::event(&self.cluster, about.namespace, about.name, phase)?;
+    /// Whether it was told that the change was let through; waits for whoever is telling it here.
+    pub async fn is_release_told(&self, about: &Subject<'_>) -> Result<bool, Failure> {
+        if let Some(told) = self.told.find(about.uid, about.change)
+            && *told.lock().await
+        {
+            return Ok(true);
+        }
+        let subject = subject::event(&self.cluster, about.namespace, about.name, Phase::Released)?;
         let last = self.last_message(stream::EVENTS, &subject).await?;
-        Ok(last.and_then(|message| envelope::open::<ChangeEvent>(&message).ok()).map(|event| event.change))
+        let last = last.and_then(|message| envelope::open::<ChangeEvent>(&message).ok());
+        Ok(last.is_some_and(|event| event.change == *about.change))
     }
 
     /// The change that was queued last on a subject of the queue.

@@ -107,7 +107,7 @@ impl Errands {
     /// opened at once, nobody tells of otherwise.
     async fn tell_release(&self, about: &Subject<'_>) -> Result<(), Failure> {
         let events = &self.worker.events;
-        if events.last(about, Phase::Released).await?.as_ref() == Some(about.change()) {
+        if events.is_release_told(about).await? {
             return Ok(());
         }
         events.tell(about, Phase::Released, "let through").await

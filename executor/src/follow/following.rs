@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
 
-use contract::Lane;
+use contract::{ChangeId, Lane};
 use kube::{api::DynamicObject, runtime::watcher::Event};
 use ops::readiness::Handle;
 use tokio::task::{JoinError, JoinSet};
@@ -12,7 +12,7 @@ use super::{
     errand::{Done, Ending, Errands, rolls_out},
     pods::Pods,
     progress::{Progress, progress},
-    view::{Left, View},
+    view::{Followed, Left, View},
 };
 use crate::{
     consume::Worker,
@@ -38,6 +38,8 @@ pub(super) struct Following {
     since: BTreeMap<Uid, Holder>,
     /// What left the watch lately.
     departed: BTreeMap<Uid, UnixMillis>,
+    /// What left it while its end was being written: most likely because of that.
+    leaving: BTreeMap<(Uid, ChangeId), Live>,
     pods: Pods,
     ready: Option<Handle>,
 }
@@ -58,6 +60,7 @@ impl Following {
             counting: false,
             since: BTreeMap::new(),
             departed: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             pods: Pods::new(crash_loop),
             ready: Some(ready),
         }
@@ -97,15 +100,22 @@ impl Following {
 
     fn look_after(&mut self, left: Left) {
         let now = now();
-        self.departed.retain(|_, at| now - *at < DEPARTED);
-        for old in left {
-            if !self.serves(&old) {
+        for Followed { live, ending, .. } in left {
+            if !self.serves(&live) {
                 continue;
             }
-            self.departed.insert(old.uid.clone(), now);
-            let errands = self.errands.clone();
-            self.send(async move { errands.departed(&old).await });
+            self.departed.insert(live.uid.clone(), now);
+            match live.state.change.clone().filter(|_| ending) {
+                Some(change) => drop(self.leaving.insert((live.uid.clone(), change), live)),
+                None => self.ask_why(live),
+            }
         }
+    }
+
+    /// Has it found out why a rollout left the watch.
+    fn ask_why(&mut self, old: Live) {
+        let errands = self.errands.clone();
+        self.send(async move { errands.departed(&old).await });
     }
 
     /// Sends somebody on an errand whose end changes nothing here.
@@ -197,6 +207,8 @@ impl Following {
 
     pub(super) fn tick(&mut self) {
         self.pods.keep(&self.view);
+        let now = now();
+        self.departed.retain(|_, at| now - *at < DEPARTED);
         self.judge_all();
         if self.counting || !self.view.is_listed() {
             return;
@@ -238,10 +250,15 @@ impl Following {
     }
 
     fn ended(&mut self, live: &Live, ending: &Ending) {
+        let change = live.state.change.clone();
+        let left = change.and_then(|change| self.leaving.remove(&(live.uid.clone(), change)));
         if let Ending::Written(generation) = ending {
             self.view.forget(&live.uid, *generation);
             self.worker.metrics.followed(self.view.iter().count());
             return;
+        }
+        if let Some(old) = left {
+            self.ask_why(old);
         }
         if matches!(ending, Ending::RolledBack) {
             // Its watch tells of the change that took its place.

@@ -53,7 +53,7 @@ impl Followed {
 }
 
 /// Rollouts that left the watch, or that another change took over.
-pub(super) type Left = Vec<Live>;
+pub(super) type Left = Vec<Followed>;
 
 /// Every rollout, as a number of watches tell of it.
 pub(super) struct View {
@@ -95,7 +95,7 @@ impl View {
             Event::Apply(live) => return self.put(source, live, now),
             Event::Delete(live) => {
                 self.ended.remove(&live.uid);
-                return self.followed.remove(&live.uid).map(|followed| followed.live).into_iter().collect();
+                return self.followed.remove(&live.uid).into_iter().collect();
             }
         }
         Left::new()
@@ -117,9 +117,9 @@ impl View {
             source,
             live,
         };
-        let replaced = if same.is_some() { None } else { old.map(|old| old.live.clone()) };
-        self.followed.insert(followed.live.uid.clone(), followed);
-        replaced.into_iter().collect()
+        let is_new = same.is_none();
+        let old = self.followed.insert(followed.live.uid.clone(), followed);
+        old.filter(|_| is_new).into_iter().collect()
     }
 
     fn listed(&mut self, source: usize) -> Left {
@@ -128,7 +128,7 @@ impl View {
         let gone = |uid: &Uid, followed: &mut Followed| followed.source == source && !listing.contains(uid);
         // An end that was written while the watch was away is not told of again.
         self.ended.retain(|uid, _| listing.contains(uid));
-        self.followed.extract_if(.., gone).map(|(_, followed)| followed.live).collect()
+        self.followed.extract_if(.., gone).map(|(_, followed)| followed).collect()
     }
 
     /// Its end was written by our own hand: its watch will tell nothing new.
@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn uids(left: &Left) -> Vec<&str> {
-        left.iter().map(|live| live.uid.as_str()).collect()
+        left.iter().map(|left| left.live.uid.as_str()).collect()
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
         view.learn(0, Event::Apply(rollout("1", "a", 6)), 20);
         assert_eq!(view.get_mut(&"1".into()).unwrap().since, 10);
         let left = view.learn(0, Event::Apply(rollout("1", "b", 7)), 30);
-        assert_eq!(left, [rollout("1", "a", 6)], "the change that another took over");
+        assert_eq!(left[0].live, rollout("1", "a", 6), "the change that another took over");
         assert_eq!(view.get_mut(&"1".into()).unwrap().since, 30);
     }
 

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use async_nats::{
-    Client, Message, Request, StatusCode,
-    client::RequestErrorKind,
+    Client, Message, StatusCode,
     jetstream::{self, Context},
 };
 use contract::{
@@ -15,7 +14,10 @@ use contract::{
 };
 use ops::{BoxError, chain, publish::publish};
 
-use super::board::{Patience, Pick};
+use super::{
+    board::{Patience, Pick},
+    inbox::Inboxes,
+};
 use crate::{
     error::Failure,
     metrics::Metrics,
@@ -67,19 +69,15 @@ pub(super) enum PullError {
 /// Pulls one message; `None` where the queue is empty.
 pub(super) async fn pull(
     context: &Context,
+    inboxes: &Inboxes,
     cluster: &str,
     pick: &Pick,
 ) -> Result<Option<Delivery>, PullError> {
     let client = context.client();
     let queue = consumer(cluster, pick.place.lane, pick.place.shard);
-    // An inbox of its own: the answer comes with the message's subject, and a shared inbox would not know it.
-    let request =
-        Request::new().payload(request(pick.patience).into()).inbox(client.new_inbox()).timeout(Some(PULL));
+    // The answer comes with the message's subject: an inbox that others share at the same time would not know it.
     let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{CHANGES}.{queue}");
-    // While disconnected even sending waits without a limit.
-    let answer = tokio::time::timeout(2 * PULL, client.send_request(subject, request)).await;
-    let message =
-        answer.unwrap_or_else(|_| Err(async_nats::RequestError::new(RequestErrorKind::TimedOut)))?;
+    let message = inboxes.request(&client, subject, request(pick.patience), PULL).await?;
     #[cfg(feature = "seeded-bugs")]
     if ops::seeded::seeded("ack-before-release")
         && let Some(reply) = message.reply.clone()

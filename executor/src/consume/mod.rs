@@ -4,6 +4,7 @@
 mod board;
 mod consumers;
 mod delivery;
+mod inbox;
 mod place;
 mod serve;
 mod work;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::work::Worker;
 use self::{
     board::{Board, Pick, Pulled},
+    inbox::Inboxes,
     place::Place,
 };
 use crate::{queue::View, slots::Vacancies};
@@ -83,6 +85,7 @@ struct End {
 struct Hands {
     board: Board,
     pulls: JoinSet<End>,
+    inboxes: Inboxes,
     news: mpsc::UnboundedReceiver<News>,
     sender: mpsc::UnboundedSender<News>,
     /// Pulls on their way that have no slot yet.
@@ -155,7 +158,15 @@ impl Consumer {
 impl Hands {
     fn new() -> Self {
         let (sender, news) = mpsc::unbounded_channel();
-        Self { board: Board::default(), pulls: JoinSet::new(), news, sender, without_slot: 0, broken: true }
+        Self {
+            board: Board::default(),
+            pulls: JoinSet::new(),
+            inboxes: Inboxes::default(),
+            news,
+            sender,
+            without_slot: 0,
+            broken: true,
+        }
     }
 
     /// The next queue to pull from, if there is a slot for what comes.
@@ -167,14 +178,14 @@ impl Hands {
 
     fn pull(&mut self, pick: Pick, context: Context, worker: Arc<Worker>, view: View) {
         self.without_slot += 1;
-        let sender = self.sender.clone();
+        let (sender, inboxes) = (self.sender.clone(), self.inboxes.clone());
         self.pulls.spawn(async move {
             let place = pick.place;
             // The receiver lives as long as the pulls.
             let tell = |news| {
                 let _ = sender.send(news);
             };
-            let pulled = delivery::pull(&context, &worker.cluster, &pick).await;
+            let pulled = delivery::pull(&context, &inboxes, &worker.cluster, &pick).await;
             tell(News::Pulled(pick.clone(), match &pulled {
                 Ok(Some(delivery)) => Pulled::Message { behind: delivery.behind },
                 Ok(None) => Pulled::Nothing,

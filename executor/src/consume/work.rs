@@ -88,8 +88,8 @@ impl Worker {
                 }
             }
             Turn::Stale(stale, released) => {
-                let was_released = released.as_ref() == Some(&pointer.digest)
-                    || self.events.is_release_told(&about).await?;
+                let was_released =
+                    released.as_ref() == Some(&pointer.digest) || self.events.is_release_told(&about).await?;
                 if !was_released {
                     self.tell_stale(&about, &stale, delivery).await?;
                 }

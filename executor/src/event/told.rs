@@ -56,7 +56,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_release_is_remembered_until_its_end_or_a_newer_one() {
-        let (told, [old, new]) = (Told::default(), ["aaaaaaaaaa", "bbbbbbbbbb"].map(|id| id.parse().unwrap()));
+        let (told, [old, new]) =
+            (Told::default(), ["aaaaaaaaaa", "bbbbbbbbbb"].map(|id| id.parse().unwrap()));
         assert!(told.find("u", &old).is_none());
         *told.begin("u", &old).lock().await = true;
         assert!(*told.find("u", &old).unwrap().lock().await);

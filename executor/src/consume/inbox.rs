@@ -41,13 +41,12 @@ impl Inboxes {
         payload: &'static str,
     ) -> Result<Message, RequestError> {
         let free = self.free().pop();
-        let mut inbox = match free {
-            Some(inbox) => inbox,
-            None => {
-                let subject = client.new_inbox();
-                let answers = client.subscribe(subject.clone()).await.map_err(failed)?;
-                Inbox { subject, answers }
-            }
+        let mut inbox = if let Some(inbox) = free {
+            inbox
+        } else {
+            let subject = client.new_inbox();
+            let answers = client.subscribe(subject.clone()).await.map_err(failed)?;
+            Inbox { subject, answers }
         };
         let payload = Bytes::from_static(payload.as_bytes());
         client.publish_with_reply(subject, inbox.subject.clone(), payload).await.map_err(failed)?;

@@ -1,10 +1,17 @@
-//! How far a rollout is, by exactly the criteria of `kubectl rollout status`.
+//! How far a rollout is, by the criteria of `kubectl rollout status`, and by the progress deadline also where the
+//! deployment controller forgets it.
 //! <https://github.com/kubernetes/kubectl/blob/master/pkg/polymorphichelpers/rollout_status.go>
 
 use crate::live::{Live, UnixMillis};
 
 /// Reason of the condition `Progressing` once the progress deadline is exceeded.
 const DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
+
+/// Reason of the condition `Progressing` once a rollout is complete. Where the write that announces the next one's
+/// ReplicaSet is lost to a conflict, the controller leaves the condition as it is, and counts no deadline as long as it
+/// stands: <https://github.com/kubernetes/kubernetes/blob/v1.37.2/pkg/controller/deployment/util/deployment_util.go>
+/// (`DeploymentTimedOut`).
+const COMPLETE: &str = "NewReplicaSetAvailable";
 
 /// How far a rollout is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +60,16 @@ pub fn progress(live: &Live, since: UnixMillis, now: UnixMillis) -> Progress {
         // It may stand from an earlier rollout, and this one be complete all the same only once it is gone.
         Some((reason, _)) if reason == DEADLINE_EXCEEDED => waiting,
         _ if is_complete(live) => Progress::Succeeded,
+        Some((reason, updated))
+            if reason == COMPLETE && *updated <= since && is_overdue(live, since, now) =>
+        {
+            Progress::Failed {
+                reason: format!(
+                    "no progress within the deadline: {} of {} pods are new",
+                    status.updated, live.replicas
+                ),
+            }
+        }
         _ => waiting,
     }
 }
@@ -61,8 +78,13 @@ pub fn progress(live: &Live, since: UnixMillis, now: UnixMillis) -> Progress {
 /// rewrites it at the first progress only. So it counts where it is newer than the release, or has stood for the
 /// whole deadline since.
 fn counts(live: &Live, updated: UnixMillis, since: UnixMillis, now: UnixMillis) -> bool {
-    let deadline = live.progress_deadline.unwrap_or(UnixMillis::MAX);
-    updated >= since || now.saturating_sub(since) > deadline
+    updated >= since || is_overdue(live, since, now)
+}
+
+/// Whether the deadline has passed since the release. The controller writes the condition at every progress, so one of
+/// before the release says that there was none.
+fn is_overdue(live: &Live, since: UnixMillis, now: UnixMillis) -> bool {
+    now.saturating_sub(since) > live.progress_deadline.unwrap_or(UnixMillis::MAX)
 }
 
 #[cfg(test)]
@@ -123,6 +145,20 @@ mod tests {
             let progress = progress(&live(&status(&exceeded(at))), SINCE, now);
             assert_eq!(matches!(progress, Progress::Failed { .. }), fails, "{what}");
         }
+    }
+
+    #[test]
+    fn the_deadline_counts_also_where_the_controller_forgets_it() {
+        let complete = |at: &str| {
+            live(&status(&json!({"updatedReplicas": 1, "conditions": [
+                {"type": "Progressing", "status": "True", "reason": COMPLETE, "lastUpdateTime": at},
+            ]})))
+        };
+        let fails = |at, now| matches!(progress(&complete(at), SINCE, now), Progress::Failed { .. });
+        let (before, after) = ("1970-01-01T00:16:39Z", "1970-01-01T00:16:41Z");
+        assert!(!fails(before, SINCE + 600_000), "the deadline is ten minutes");
+        assert!(fails(before, SINCE + 600_001));
+        assert!(!fails(after, SINCE + 600_001), "this rollout was complete, and was scaled since");
     }
 
     #[test]

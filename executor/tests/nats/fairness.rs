@@ -20,7 +20,7 @@ fn other_namespace(same_shard: bool) -> String {
 
 /// A thousand changes of one namespace, then five of another; answers which are let through next.
 async fn next_after_a_flood(same_shard: bool) -> Vec<String> {
-    let mut roadstead = Roadstead::new(SLOTS.try_into().unwrap()).await;
+    let mut roadstead = Roadstead::new(SLOTS).await;
     let other = other_namespace(same_shard);
     roadstead.api.add_namespace(&other);
     roadstead.api.hold_rollouts();

@@ -12,7 +12,7 @@ THREADS ?= 4
 # A parallel build of everything on two cores needs no more than this.
 CARGO ?= cargo
 
-.PHONY: help chaos chaos-proof chaos-short seeded-bugs demo test up down stop start bench bench-executor bench-outbox bench-restarts bench-storm bench-webhook tools build lint unit control-plane chart fuzz fuzz-short
+.PHONY: help chaos chaos-proof chaos-short seeded-bugs demo test up down stop start bench bench-executor bench-outbox bench-restarts bench-storm bench-webhook rotation tools build lint unit control-plane chart fuzz fuzz-short
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench-outbox: tools ## Measure: memory of the webhooks with 150,000 Deployments,
 
 bench-restarts: build ## Measure: admissions that fail during 20 rolling restarts of two webhooks (2 minutes)
 	@target/debug/testbed bench restarts
+
+rotation: build ## Prove it: 50 rotations of the webhook's certificate without a failed admission (5 minutes)
+	@target/debug/testbed bench rotation
 
 bench-storm: build ## Measure: urgent changes while 200, then 1000 Deployments change at once (half an hour; SIZE=200 for less)
 	@target/debug/testbed bench storm $(if $(SIZE),--size $(SIZE))

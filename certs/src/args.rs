@@ -20,6 +20,10 @@ pub(crate) enum Command {
     ///
     /// Files that are there and good are kept. The webhook configurations need ca.crt as their caBundle.
     Tls(Tls),
+    /// Keep the webhook's certificate in a Secret and the caBundle of the webhook configurations; runs until stopped
+    ///
+    /// A new authority is trusted everywhere before it signs, so that nobody notices. Any number of these may run.
+    Rotate(Box<crate::rotate::Rotate>),
 }
 
 #[derive(Debug, clap::Args)]

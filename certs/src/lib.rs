@@ -3,4 +3,5 @@
 //! a new connection for each review beyond its 25 idle ones.
 
 pub mod nats;
+pub mod rotation;
 pub mod tls;

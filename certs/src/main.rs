@@ -1,6 +1,7 @@
-//! `roadstead-certs`: makes the certificates of a Roadstead. Parse, run, say what was done.
+//! `roadstead-certs`: makes and rotates the certificates of a Roadstead. Parse, run, say what was done.
 
 mod args;
+mod rotate;
 mod run;
 
 use std::process::ExitCode;

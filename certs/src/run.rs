@@ -6,11 +6,12 @@ use certs::tls::{Files, Kept, LeafRequest, Usage};
 use crate::args::{Args, Command, Tls};
 
 const AUTHORITY_NAME: &str = "roadstead";
-const LEAF_NAME: &str = "roadstead-webhook";
+pub(crate) const LEAF_NAME: &str = "roadstead-webhook";
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::Tls(tls) => make(&tls),
+        Command::Rotate(rotate) => crate::rotate::run(*rotate),
     }
 }
 

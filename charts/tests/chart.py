@@ -6,7 +6,8 @@ import tempfile
 import unittest
 
 from files import Files  # noqa: F401 (found by unittest)
-from helm import CA, CHART, KUBERNETES, OUTSIDE, PEM, Helm, identity, named, selects, sets
+from certificates import Certificates
+from helm import CA, CHART, KUBERNETES, OUTSIDE, PEM, URL, Helm, identity, named, selects, sets
 
 READ_NAMESPACES = {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch"]}
 READ_DEPLOYMENTS = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]}
@@ -32,7 +33,7 @@ def expected_identities(fullname, namespace):
         *(("ConfigMap", namespace, f"{fullname}-{content}") for content in ("settings", "namespaces"))}
 
 
-class Rendering:
+class Rendering(Certificates):
     """The cases of one Helm; `helm` is set by the subclasses below."""
 
     helm: Helm
@@ -48,7 +49,7 @@ class Rendering:
         return named(self.helm.objects(*settings), "ConfigMap", "roadstead-settings", "roadstead")["data"]
 
     def test_lint_is_content_without_and_with_values(self):
-        for settings in ((), OUTSIDE, (*OUTSIDE, TWO_NAMESPACES)):
+        for settings in ((), OUTSIDE, (*OUTSIDE, TWO_NAMESPACES), (URL,), (URL, "certificates.mode=certManager")):
             code, out, error = self.helm.run("lint", "--strict", CHART, *KUBERNETES, *sets(*settings))
             self.assertEqual(code, 0, out + error)
 
@@ -57,7 +58,7 @@ class Rendering:
             self.assertEqual(self.helm.text(*settings), self.helm.text(*settings))
 
     def test_a_misspelt_value_is_refused_with_its_name(self):
-        for name in ("slotTimout", "nats.ulr", "log.levle", "webhook.cabundle"):
+        for name in ("slotTimout", "nats.ulr", "log.levle", "webhook.cabundle", "certificates.lives"):
             self.assertIn(f"'{name.split('.')[-1]}'", self.helm.refusal(*OUTSIDE, f"{name}=x"))
 
     def test_a_value_of_the_wrong_form_is_refused_with_its_name(self):
@@ -65,16 +66,18 @@ class Rendering:
                  "slotTimeout=15", "warnings=yes", "nats.url=nats://user:secret@nats", "nats.url=http://nats",
                  "log.format=xml", "log.level=", "webhook.url=http://plain", "webhook.url=https://h/p?q",
                  "webhook.caBundle=/etc/ca.pem", "webhook.failurePolicy=Maybe", "webhook.timeoutSeconds=31",
-                 "webhook.shutdownDelay=5", "slots=null", "crashLoopRestarts=-1")
+                 "webhook.shutdownDelay=5", "certificates.mode=selfSigned", "certificates.secret=A_b",
+                 "certificates.names={a b}", "certificates.life=7d", "certificates.settle=", "slots=null", "crashLoopRestarts=-1")
         for setting in wrong:
             with self.subTest(setting):
                 self.assertRegex(self.helm.refusal(*OUTSIDE, setting), setting.split("=", 1)[0].split(".")[-1])
 
     def test_a_missing_url_or_certificate_authority_says_what_to_pass(self):
-        for missing, given in (("webhook.url", OUTSIDE[1]), ("webhook.caBundle", OUTSIDE[0])):
-            refusal = self.helm.refusal(given)
+        for missing, given, fix in (("webhook.url", (), "--set webhook.url=https://HOST:PORT"),
+                                    ("webhook.caBundle", OUTSIDE[:2], "--set-file webhook.caBundle=CA.pem")):
+            refusal = self.helm.refusal(*given)
             self.assertIn(f"{missing} is not set", refusal)
-            self.assertIn("--set webhook.url=https://HOST:PORT --set-file webhook.caBundle=CA.pem", refusal)
+            self.assertIn(fix, refusal)
 
     def test_a_namespace_that_is_never_served_cannot_be_listed(self):
         for namespace in ("kube-system", "kube-node-lease", "roadstead"):
@@ -176,7 +179,7 @@ class Rendering:
         with tempfile.NamedTemporaryFile("w") as pem:
             pem.write(PEM)
             pem.flush()
-            code, rendered, error = self.helm.run("template", "roadstead", CHART, *KUBERNETES, *sets(OUTSIDE[0]),
+            code, rendered, error = self.helm.run("template", "roadstead", CHART, *KUBERNETES, *sets(*OUTSIDE[:2]),
                                                   "--set-file", f"webhook.caBundle={pem.name}")
         self.assertEqual(code, 0, error)
         self.assertEqual(rendered.count(f"caBundle: {CA}\n"), 2)

@@ -10,7 +10,9 @@ CHART = HERE.parent / "roadstead"
 PEM = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUQ0E=\n-----END CERTIFICATE-----\n"
 CA = base64.b64encode(PEM.encode()).decode()
 # What a user has to say in this version; tests add to it.
-OUTSIDE = ("webhook.url=https://webhook.example.com:8443", f"webhook.caBundle={CA}")
+URL = "webhook.url=https://webhook.example.com:8443"
+# The same with a certificate of their own.
+OUTSIDE = (URL, "certificates.mode=existingSecret", f"webhook.caBundle={CA}")
 # Helm 3 built from its module believes in Kubernetes 1.20 where no cluster tells it better.
 KUBERNETES = ("--kube-version", "1.37.0")
 
@@ -26,10 +28,10 @@ class Helm:
         done = subprocess.run([self.program, *map(str, arguments)], capture_output=True, text=True, check=False)
         return done.returncode, done.stdout, done.stderr
 
-    def text(self, *settings, release="roadstead", namespace="roadstead", options=()):
-        """The rendered chart as text; `settings` are those of --set besides OUTSIDE."""
+    def text(self, *settings, release="roadstead", namespace="roadstead", options=(), given=OUTSIDE):
+        """The rendered chart as text; `settings` are those of --set besides those given."""
         code, rendered, error = self.run(
-            "template", release, CHART, "--namespace", namespace, *KUBERNETES, *options, *sets(*OUTSIDE, *settings))
+            "template", release, CHART, "--namespace", namespace, *KUBERNETES, *options, *sets(*given, *settings))
         if code:
             raise AssertionError(f"{self.program} template failed: {error}")
         return rendered

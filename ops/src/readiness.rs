@@ -9,8 +9,14 @@ use std::sync::{
 /// Whether the workload is ready, shared by its parts and the admin endpoint.
 #[derive(Clone, Default)]
 pub struct Readiness {
-    waiting: Arc<Mutex<Vec<&'static str>>>,
+    waiting: Arc<Mutex<Vec<Waiting>>>,
     stopping: Arc<AtomicBool>,
+}
+
+/// A part that is not ready, and why, where it says so.
+struct Waiting {
+    part: &'static str,
+    reason: Option<String>,
 }
 
 /// Held by a part until it is ready; dropping it says so.
@@ -23,7 +29,7 @@ pub struct Handle {
 impl Readiness {
     /// Waits for one more part.
     pub fn wait_for(&self, part: &'static str) -> Handle {
-        self.parts().push(part);
+        self.parts().push(Waiting { part, reason: None });
         Handle { part, readiness: self.clone() }
     }
 
@@ -46,19 +52,39 @@ impl Readiness {
         } else if waiting.is_empty() {
             Ok(())
         } else {
-            Err(format!("waiting for: {}", waiting.join(", ")))
+            let parts: Vec<_> = waiting.iter().map(Waiting::to_string).collect();
+            Err(format!("waiting for: {}", parts.join(", ")))
         }
     }
 
-    fn parts(&self) -> std::sync::MutexGuard<'_, Vec<&'static str>> {
+    fn parts(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Display for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.reason {
+            Some(reason) => write!(f, "{} ({reason})", self.part),
+            None => f.write_str(self.part),
+        }
+    }
+}
+
+impl Handle {
+    /// Says why the part is not ready yet.
+    pub fn because(&self, reason: String) {
+        let mut waiting = self.readiness.parts();
+        if let Some(own) = waiting.iter_mut().find(|waiting| waiting.part == self.part) {
+            own.reason = Some(reason);
+        }
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         let mut waiting = self.readiness.parts();
-        if let Some(at) = waiting.iter().position(|part| *part == self.part) {
+        if let Some(at) = waiting.iter().position(|waiting| waiting.part == self.part) {
             waiting.swap_remove(at);
         }
     }
@@ -73,6 +99,8 @@ mod tests {
         let readiness = Readiness::default();
         let (outbox, listener) = (readiness.wait_for("the outbox"), readiness.wait_for("the listener"));
         assert_eq!(readiness.check(), Err("waiting for: the outbox, the listener".into()));
+        outbox.because("no NATS".into());
+        assert_eq!(readiness.check(), Err("waiting for: the outbox (no NATS), the listener".into()));
         drop(outbox);
         assert_eq!(readiness.check(), Err("waiting for: the listener".into()));
         drop(listener);

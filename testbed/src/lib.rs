@@ -13,6 +13,7 @@ pub mod fixtures;
 pub mod folder;
 pub mod generated;
 pub mod kubeconfig;
+pub mod mount;
 pub mod nats;
 pub mod part;
 pub mod ports;

@@ -32,6 +32,7 @@ pub struct Release {
     /// Its files: certificates, kubeconfigs, logs.
     pub folder: PathBuf,
     webhook_port: u16,
+    rotates: bool,
 }
 
 impl Release {
@@ -48,9 +49,20 @@ impl Release {
             usage: Usage::Server,
             life: YEAR,
         };
-        let this = Self { name: name.to_owned(), folder: folder.to_owned(), webhook_port: free_port()? };
+        let this = Self {
+            name: name.to_owned(),
+            folder: folder.to_owned(),
+            webhook_port: free_port()?,
+            rotates: false,
+        };
         this.certificate().ensure("roadstead", YEAR, &leaf)?;
         Ok(this)
+    }
+
+    /// The same with a certificate that `roadstead-certs rotate` keeps in a Secret.
+    #[must_use]
+    pub fn rotating(self) -> Self {
+        Self { rotates: true, ..self }
     }
 
     /// The chart in this checkout.
@@ -82,11 +94,28 @@ impl Release {
     /// # Errors
     /// When the certificate cannot be read.
     pub fn values(&self, nats_url: &str) -> anyhow::Result<Value> {
-        let ca = std::fs::read(self.certificate().ca_cert()).context("no webhook certificate")?;
-        Ok(json!({
-            "webhook": { "url": self.webhook_url(), "caBundle": BASE64_STANDARD.encode(ca) },
+        let mut values = json!({
+            "webhook": { "url": self.webhook_url() },
             "nats": { "url": nats_url },
-        }))
+        });
+        if !self.rotates {
+            let ca = std::fs::read(self.certificate().ca_cert()).context("no webhook certificate")?;
+            values["webhook"]["caBundle"] = json!(BASE64_STANDARD.encode(ca));
+            values["certificates"] = json!({ "mode": "existingSecret" });
+        }
+        Ok(values)
+    }
+
+    /// Name of the Secret with the webhook's certificate, where it rotates.
+    #[must_use]
+    pub fn leaf_secret(&self) -> String {
+        format!("{}-webhook-tls", self.fullname())
+    }
+
+    /// Where the Secret is mounted for the webhook of this name.
+    #[must_use]
+    pub fn mounted_for(&self, webhook: &str) -> PathBuf {
+        self.folder.join("mounts").join(webhook)
     }
 
     /// The webhook as a process of its own, under its ServiceAccount's token.
@@ -125,14 +154,14 @@ impl Release {
         seat: &Seat<'_>,
     ) -> anyhow::Result<Part> {
         let mut env = self.workload("webhook", seat).await?;
-        let certificate = self.certificate();
+        let certificate = if self.rotates { Files::new(self.mounted_for(name)) } else { self.certificate() };
         env.extend([
             ("ROADSTEAD_LISTEN".to_owned(), format!("127.0.0.1:{port}")),
             ("ROADSTEAD_SHUTDOWN_DELAY".to_owned(), shutdown_delay.to_owned()),
             ("ROADSTEAD_TLS_CERT".to_owned(), certificate.cert().display().to_string()),
             ("ROADSTEAD_TLS_KEY".to_owned(), certificate.key().display().to_string()),
         ]);
-        self.part(name, "webhook", env, seat)
+        self.part(name, "webhook", &[], env, seat)
     }
 
     /// An executor as a process of its own, under its ServiceAccount's token; `name` tells several apart.
@@ -141,7 +170,16 @@ impl Release {
     /// As [`Release::webhook`].
     pub async fn executor(&self, name: &str, seat: &Seat<'_>) -> anyhow::Result<Part> {
         let env = self.workload("executor", seat).await?;
-        self.part(name, "executor", env, seat)
+        self.part(name, "executor", &[], env, seat)
+    }
+
+    /// A keeper of the certificates as a process of its own, under its ServiceAccount's token.
+    ///
+    /// # Errors
+    /// As [`Release::webhook`].
+    pub async fn certs(&self, name: &str, seat: &Seat<'_>) -> anyhow::Result<Part> {
+        let env = self.workload("certs", seat).await?;
+        self.part(name, "certs", &["rotate"], env, seat)
     }
 
     /// Environment of a workload: the chart's settings and the kubeconfig of its ServiceAccount.
@@ -161,6 +199,7 @@ impl Release {
         &self,
         name: &str,
         workload: &str,
+        args: &[&str],
         mut env: Vec<(String, String)>,
         seat: &Seat<'_>,
     ) -> anyhow::Result<Part> {
@@ -170,7 +209,7 @@ impl Release {
         let spec = Spec {
             name: name.to_owned(),
             program: binaries_folder()?.join(format!("roadstead-{workload}")),
-            args: vec![],
+            args: args.iter().map(|&arg| arg.to_owned()).collect(),
             env,
             log: self.folder.join(format!("{name}.log")),
         };

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use axum::{Router, body::Bytes, routing::post};
 use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use ops::readiness::Readiness;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -22,7 +23,8 @@ async fn main() -> anyhow::Result<()> {
         anyhow::bail!("usage: echo ADDRESS CERTIFICATE KEY");
     };
     let metrics = Metrics::register(&mut Registry::default());
-    let certificates = Certificates::load(Path::new(certificate), Path::new(key), metrics)?;
+    let certificates =
+        Certificates::load(Path::new(certificate), Path::new(key), metrics, &Readiness::default());
     let acceptor = TlsAcceptor::from(certificates.server_config()?);
     let router = Router::new().route("/hold", post(|body: Bytes| async { body }));
     let listener = TcpListener::bind(address).await.context(address.clone())?;

@@ -14,12 +14,15 @@ pub struct Args {
     /// Address that the API server calls
     #[arg(long, env = "ROADSTEAD_LISTEN", default_value = "0.0.0.0:8443")]
     pub listen: SocketAddr,
-    /// File with the serving certificate and its chain (PEM); read again every few seconds
+    /// File with the serving certificate and its chain (PEM); without a usable one the webhook is not ready
     #[arg(long, env = "ROADSTEAD_TLS_CERT")]
     pub tls_cert: PathBuf,
     /// File with the serving certificate's private key (PEM)
     #[arg(long, env = "ROADSTEAD_TLS_KEY")]
     pub tls_key: PathBuf,
+    /// How often the two files are read again
+    #[arg(long, env = "ROADSTEAD_TLS_RELOAD", default_value = "5s")]
+    pub tls_reload: humantime::Duration,
     /// File with the certificate authorities that clients (the API server) must have a certificate of; none: anybody
     /// may ask
     #[arg(long, env = "ROADSTEAD_CLIENT_CA")]

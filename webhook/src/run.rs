@@ -1,7 +1,5 @@
 //! The order of start-up and shutdown.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use ops::{admin, kubernetes, namespaces, readiness::Readiness, tasks::Tasks};
 
@@ -13,9 +11,6 @@ use crate::{
     outbox::Outbox,
     server::{Certificates, Limits, Listener, Reviews, router},
 };
-
-/// How often the certificate files are read again.
-const CERTIFICATE_PERIOD: Duration = Duration::from_secs(5);
 
 /// Runs the webhook until it is told to stop.
 pub async fn run(args: Args) -> anyhow::Result<()> {
@@ -33,10 +28,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let admin_listener = admin::bind(common.admin_listen).await?;
     tasks.spawn("admin endpoint", admin::serve(admin_listener, readiness.clone(), registry, stop.clone()));
 
-    let certificates = Certificates::load(&args.tls_cert, &args.tls_key, metrics.clone())?;
+    let certificates = Certificates::load(&args.tls_cert, &args.tls_key, metrics.clone(), &readiness);
     let tls =
         certificates.server_config_for(args.client_ca.as_deref()).context("TLS cannot be configured")?;
-    tasks.spawn("certificate reload", certificates.keep_fresh(CERTIFICATE_PERIOD, stop.clone()));
+    tasks.spawn("certificate reload", certificates.keep_fresh(args.tls_reload.into(), stop.clone()));
 
     let client = kubernetes::client("roadstead-webhook").await?;
     let namespaces = namespaces::Namespaces::new(common.served());

@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
+use super::{Certificate, Leaf, LeafRequest, Pair, TlsError, leaf, validity};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256,
 };
-use time::OffsetDateTime;
-
-use super::{Leaf, LeafRequest, Pair, TlsError, leaf, validity};
 
 /// A certificate authority with its key in memory.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    not_after: OffsetDateTime,
+    certificate: Certificate,
     cert_pem: String,
     key_pem: String,
 }
@@ -33,7 +31,8 @@ impl Authority {
             vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let (cert_pem, key_pem) = (params.self_signed(&key)?.pem(), key.serialize_pem());
-        Ok(Self { not_after: params.not_after, issuer: Issuer::new(params, key), cert_pem, key_pem })
+        let certificate = Certificate::parse(&cert_pem)?;
+        Ok(Self { issuer: Issuer::new(params, key), certificate, cert_pem, key_pem })
     }
 
     /// Reads an authority back from its two PEM texts.
@@ -46,10 +45,16 @@ impl Authority {
         let key = KeyPair::from_pem(key_pem).map_err(TlsError::Key)?;
         Ok(Self {
             issuer: Issuer::from_ca_cert_pem(cert_pem, key)?,
-            not_after: pair.not_after(),
+            certificate: pair.into_certificate(),
             cert_pem: cert_pem.to_owned(),
             key_pem: key_pem.to_owned(),
         })
+    }
+
+    /// The certificate.
+    #[must_use]
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
     }
 
     /// The certificate as PEM: what a client trusts, the `caBundle` of a webhook configuration.
@@ -70,7 +75,7 @@ impl Authority {
     /// When the request names something that cannot stand in a certificate.
     pub fn issue(&self, request: &LeafRequest) -> Result<Leaf, TlsError> {
         let mut params = request.params()?;
-        params.not_after = params.not_after.min(self.not_after);
+        params.not_after = params.not_after.min(self.certificate.not_after());
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let cert = params.signed_by(&key, &self.issuer)?;
         Ok(Leaf { cert_pem: cert.pem(), key_pem: key.serialize_pem() })
@@ -80,6 +85,6 @@ impl Authority {
 impl std::fmt::Debug for Authority {
     /// Without the key.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Authority").field("not_after", &self.not_after).finish_non_exhaustive()
+        f.debug_struct("Authority").field("certificate", &self.certificate).finish_non_exhaustive()
     }
 }

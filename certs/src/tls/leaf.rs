@@ -50,6 +50,14 @@ pub struct Leaf {
 }
 
 impl LeafRequest {
+    /// Checks that it can be signed.
+    ///
+    /// # Errors
+    /// When it names something that cannot stand in a certificate.
+    pub fn check(&self) -> Result<(), TlsError> {
+        self.params().map(drop)
+    }
+
     pub(super) fn params(&self) -> Result<CertificateParams, TlsError> {
         check_common_name(&self.common_name)?;
         self.organizations.iter().try_for_each(|name| check_common_name(name))?;

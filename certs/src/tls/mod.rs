@@ -1,12 +1,14 @@
 //! TLS: an authority, leaves signed by it, and the four files a webhook is started with.
 
 mod authority;
+mod certificate;
 mod check;
 mod error;
 mod files;
 mod leaf;
 
 pub use authority::Authority;
+pub use certificate::{Certificate, Fingerprint};
 pub use check::Pair;
 pub use error::TlsError;
 pub use files::{Files, Kept};

@@ -4,6 +4,7 @@ pub mod executor;
 pub mod outbox;
 mod release;
 pub mod restarts;
+pub mod rotation;
 mod storm;
 mod webhook;
 
@@ -29,6 +30,8 @@ pub enum Bench {
     Outbox,
     /// Admissions that fail while the webhooks are restarted one after the other
     Restarts,
+    /// Admissions that fail while the webhooks' certificate and its authority rotate
+    Rotation,
     /// Releases a second, memory and start of the executor with a large backlog
     Executor,
     /// What a review costs the webhook, next to a bare echo
@@ -43,6 +46,7 @@ impl Bench {
             Self::Storm { size, plots } => storm::run(size, &plots).await,
             Self::Outbox => outbox::run().await,
             Self::Restarts => restarts::run().await,
+            Self::Rotation => rotation::run().await,
             Self::Executor => executor::run().await,
             // A runtime of its own: one thread that sends, waits and reads disturbs the server least.
             Self::Webhook => {
@@ -51,6 +55,11 @@ impl Bench {
             }
         }
     }
+}
+
+/// A count that a script can read.
+fn count(name: &str, value: usize) {
+    println!("figure {name} {value} count");
 }
 
 /// A figure that a script can read.

@@ -52,6 +52,16 @@ impl Applies {
         self.failed.load(Ordering::Relaxed)
     }
 
+    /// Checks that no request failed.
+    ///
+    /// # Errors
+    /// How many did, and what the first of them said.
+    pub fn all_served(&self) -> Result<()> {
+        let (failed, sent) = (self.failed(), self.sent());
+        anyhow::ensure!(failed == 0, "{failed} of {sent} failed: {:?}", self.said());
+        Ok(())
+    }
+
     /// What the first few errors said.
     #[must_use]
     pub fn said(&self) -> Vec<String> {
@@ -186,7 +196,7 @@ pub(super) async fn run() -> Result<()> {
 }
 
 /// How many calls of our webhooks failed as the API server counts them; it is this measurement's alone.
-async fn failed_calls(t: &Stack) -> Result<usize> {
+pub(super) async fn failed_calls(t: &Stack) -> Result<usize> {
     let request = hyper::Request::get("/metrics").body(Vec::new())?;
     let page = t.client.request_text(request).await?;
     let failed = page.lines().filter(|line| {

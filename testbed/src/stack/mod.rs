@@ -15,6 +15,7 @@ pub use options::Options;
 
 use crate::balancer::Balancer;
 use crate::control_plane::ControlPlane;
+use crate::mount::Mount;
 use crate::nats::Nats;
 use crate::part::Part;
 use crate::process::dies_with_us;
@@ -45,6 +46,8 @@ pub struct Stack {
     pub executor: Part,
     /// The other executors.
     pub more_executors: Vec<Part>,
+    /// Those who keep the certificate ([`Options::rotating`]).
+    pub certs: Vec<Part>,
     /// The queue.
     pub nats: Nats,
     /// The control plane.
@@ -53,6 +56,7 @@ pub struct Stack {
     pub folder: PathBuf,
     proxy: Proxy,
     balancer: Option<Balancer>,
+    _mounts: Vec<Mount>,
     tools: Commands,
 }
 
@@ -116,7 +120,7 @@ impl Stack {
             self.objects.kubectl.run(&args, None).await?.ok()?;
         }
         let executors = self.more_executors.iter().chain([&self.executor]);
-        for part in executors.chain(self.webhooks()).chain([&self.nats.part]) {
+        for part in executors.chain(self.webhooks()).chain(&self.certs).chain([&self.nats.part]) {
             if part.is_running() {
                 part.kill()?;
             }

@@ -10,6 +10,7 @@ use crate::control_plane::Audit;
 pub struct Options {
     pub(super) webhooks: usize,
     pub(super) executors: usize,
+    pub(super) certs: usize,
     pub(super) namespaces: usize,
     pub(super) left_out: LeftOut,
     pub(super) opted_in: bool,
@@ -48,6 +49,7 @@ impl Options {
         Self {
             webhooks: 1,
             executors: 1,
+            certs: 0,
             namespaces: 1,
             left_out: LeftOut::default(),
             opted_in: true,
@@ -82,6 +84,12 @@ impl Options {
     #[must_use]
     pub fn executors(self, executors: usize) -> Self {
         Self { executors, ..self }
+    }
+
+    /// So many processes keep the webhooks' certificate in a Secret, which is mounted for each webhook: `t.certs`.
+    #[must_use]
+    pub fn rotating(self, certs: usize) -> Self {
+        Self { certs, ..self }
     }
 
     /// How many namespaces are the test's.

@@ -1,26 +1,28 @@
 //! The order in which a test's Roadstead comes up.
 
-use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use contract::key::ENABLED_LABEL;
+use kube::Api;
 use serde_json::{Value, json};
 
 use super::options::{Options, Share, set};
 use super::{Commands, Objects, Stack};
 use crate::balancer::Balancer;
 use crate::control_plane::{ControlPlane, ControlPlaneOptions};
-use crate::folder::binaries_folder;
-use crate::kubeconfig::{self, User};
+use crate::mount::Mount;
 use crate::nats::Nats;
 use crate::part::Part;
 use crate::process::Lifetime;
 use crate::proxy::Proxy;
 use crate::release::{Release, Seat};
-use crate::run::Tool;
 use crate::served;
 use crate::unique::short_name;
+
+/// How much later than its predecessor each mount of the Secret follows: no two kubelets are equally fast.
+const LATER: Duration = Duration::from_millis(400);
 
 pub(super) async fn start(options: Options) -> anyhow::Result<Stack> {
     let id = short_name()?;
@@ -40,6 +42,7 @@ async fn start_on(options: &Options, id: &str, control_plane: Arc<ControlPlane>)
     let namespaces = namespaces(id, options.namespaces);
     let client = control_plane.client().await?;
     let release = Release::prepare(&format!("roadstead-{id}"), &folder)?;
+    let release = if options.certs > 0 { release.rotating() } else { release };
     let nats = Nats::new(control_plane.tools(), &folder, Lifetime::Ours)?;
     if !options.left_out.nats {
         nats.part.spawn()?;
@@ -47,7 +50,7 @@ async fn start_on(options: &Options, id: &str, control_plane: Arc<ControlPlane>)
     let tools = Commands::new(&control_plane, &folder, &namespaces[0], nats.url())?;
     let objects = install(options, id, &release, &tools, &namespaces, nats.url(), &control_plane).await?;
     let proxy = Proxy::start(control_plane.server()).await?;
-    let Workloads { webhook, more_webhooks, balancer, mut executors } =
+    let Workloads { webhook, more_webhooks, balancer, mounts, certs, mut executors } =
         workloads(options, &release, &client, &control_plane, &proxy).await?;
     let executor = executors.pop().context("a test has at least one executor, if not started")?;
     let stack = Stack {
@@ -61,11 +64,13 @@ async fn start_on(options: &Options, id: &str, control_plane: Arc<ControlPlane>)
         more_webhooks,
         executor,
         more_executors: executors,
+        certs,
         nats,
         control_plane,
         folder,
         proxy,
         balancer,
+        _mounts: mounts,
         tools,
         objects,
     };
@@ -140,6 +145,8 @@ struct Workloads {
     webhook: Part,
     more_webhooks: Vec<Part>,
     balancer: Option<Balancer>,
+    mounts: Vec<Mount>,
+    certs: Vec<Part>,
     executors: Vec<Part>,
 }
 
@@ -164,51 +171,28 @@ async fn workloads(
     } else {
         (release.webhook(&seat).await?, Vec::new(), None)
     };
+    let (mut mounts, mut certs) = (Vec::new(), Vec::new());
+    if options.certs > 0 {
+        for (number, part) in (0..).zip(std::iter::once(&webhook).chain(&more_webhooks)) {
+            let secrets = Api::namespaced(client.clone(), &release.name);
+            let folder = release.mounted_for(part.name());
+            mounts.push(Mount::start(secrets, &release.leaf_secret(), folder, number * LATER));
+        }
+    }
+    for number in 1..=options.certs {
+        certs.push(
+            release
+                .certs(&format!("certs-{number}"), &Seat { server: direct, env: &[], ..seat.clone() })
+                .await?,
+        );
+    }
     let seat = Seat { server: server(options.through_proxy.executor), env: &options.executor_env, ..seat };
     let mut executors = Vec::new();
     for number in (1..=options.executors.max(1)).rev() {
         let name = if number == 1 { "executor".to_owned() } else { format!("executor-{number}") };
         executors.push(release.executor(&name, &seat).await?);
     }
-    Ok(Workloads { webhook, more_webhooks, balancer, executors })
-}
-
-impl Commands {
-    fn new(
-        control_plane: &ControlPlane,
-        folder: &Path,
-        namespace: &str,
-        nats_url: &str,
-    ) -> anyhow::Result<Self> {
-        let home = ("HOME".to_owned(), control_plane.folder().join("home").display().to_string());
-        let kubeconfig = |user: &User| {
-            let path = folder.join(format!("{}.kubeconfig", user.name));
-            kubeconfig::write(&path, control_plane.server(), std::slice::from_ref(user), namespace)?;
-            // kubectl finds its plugin, our CLI, in PATH.
-            let path_with_plugin =
-                format!("{}:{}", binaries_folder()?.display(), std::env::var("PATH").unwrap_or_default());
-            Ok::<_, anyhow::Error>(vec![
-                home.clone(),
-                ("KUBECONFIG".to_owned(), path.display().to_string()),
-                ("PATH".to_owned(), path_with_plugin),
-            ])
-        };
-        let tool = |name: &str, env: &[(String, String)]| Tool {
-            program: control_plane.tools().path(name),
-            args: vec![],
-            env: env.to_vec(),
-        };
-        let admin = kubeconfig(&control_plane.identities().admin)?;
-        let developer = kubeconfig(&control_plane.identities().developer)?;
-        let nats = [home.clone(), ("NATS_URL".to_owned(), nats_url.to_owned())];
-        Ok(Self {
-            kubectl: tool("kubectl", &developer),
-            admin_kubectl: tool("kubectl", &admin),
-            helm3: tool("helm3", &admin),
-            helm4: tool("helm", &admin),
-            nats: tool("nats", &nats),
-        })
-    }
+    Ok(Workloads { webhook, more_webhooks, balancer, mounts, certs, executors })
 }
 
 impl Stack {
@@ -219,6 +203,7 @@ impl Stack {
         if !left_out.nats {
             parts.push(&self.nats.part);
         }
+        parts.extend(&self.certs);
         if !left_out.webhook {
             parts.extend(self.webhooks());
         }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use axum::{Json, Router, routing::post};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use certs::tls::{Files, LeafRequest, Usage};
+use ops::readiness::Readiness;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use testbed::Stack;
@@ -34,7 +35,9 @@ pub(crate) async fn annotating(t: &Stack, key: &'static str) -> Result<LaterWebh
     };
     files.ensure("later", Duration::from_hours(1), &leaf)?;
     let metrics = Metrics::register(&mut Registry::default());
-    let tls = Certificates::load(&files.cert(), &files.key(), metrics.clone())?.server_config()?;
+    let certificates =
+        Certificates::load(&files.cert(), &files.key(), metrics.clone(), &Readiness::default());
+    let tls = certificates.server_config()?;
     let listener = Listener::bind("127.0.0.1:0".parse()?, metrics).await?;
     let address = listener.address()?;
     let stop = CancellationToken::new();

@@ -5,6 +5,7 @@
 
 mod aborts;
 mod break_glass;
+mod certificates;
 mod cli;
 mod clients;
 mod events;

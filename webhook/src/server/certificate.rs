@@ -1,5 +1,6 @@
 //! The serving certificate: read from files at the start and again on a timer (the kubelet swaps a symlink, which
-//! file events miss). A pair that cannot be used is told of and the old one stays.
+//! file events miss). A pair that cannot be used is told of and the old one stays. Without one that can be used the
+//! webhook is not ready and waits: the Secret may come later.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,8 +8,11 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
-use ops::{BoxError, chain};
+use arc_swap::ArcSwapOption;
+use ops::{
+    BoxError, chain,
+    readiness::{Handle, Readiness},
+};
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
@@ -60,13 +64,13 @@ pub enum CertificateError {
     #[error("TLS cannot be configured")]
     Tls(#[from] rustls::Error),
     /// The certificate has run out.
-    #[error("the certificate (--tls-cert) has expired; renew it, for example by `roadstead-certs tls`")]
+    #[error("the certificate (--tls-cert) has expired; renew it, for example by `roadstead-certs`")]
     Expired,
 }
 
-/// The pair that is served now.
-#[derive(Debug)]
-struct Served(ArcSwap<Pair>);
+/// The pair that is served now, if there is one.
+#[derive(Debug, Default)]
+struct Served(ArcSwapOption<Pair>);
 
 #[derive(Debug)]
 struct Pair {
@@ -80,21 +84,25 @@ pub struct Certificates {
     files: (PathBuf, PathBuf),
     served: Arc<Served>,
     metrics: Metrics,
+    readiness: Readiness,
+    waiting: Option<Handle>,
 }
 
 impl ResolvesServerCert for Served {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.load().key))
+        Some(Arc::clone(&self.0.load().as_ref()?.key))
     }
 }
 
 impl Certificates {
-    /// Reads the files for the first time.
-    pub fn load(certificate: &Path, key: &Path, metrics: Metrics) -> Result<Self, CertificateError> {
-        let pair = read(certificate, key)?;
-        metrics.certificate(pair.expiry);
-        let served = Arc::new(Served(ArcSwap::from_pointee(pair)));
-        Ok(Self { files: (certificate.to_owned(), key.to_owned()), served, metrics })
+    /// Reads the files for the first time. As long as there is no pair that can be used the process is not ready.
+    #[must_use]
+    pub fn load(certificate: &Path, key: &Path, metrics: Metrics, readiness: &Readiness) -> Self {
+        let files = (certificate.to_owned(), key.to_owned());
+        let served = Arc::default();
+        let mut this = Self { files, served, metrics, readiness: readiness.clone(), waiting: None };
+        this.refresh();
+        this
     }
 
     /// The TLS configuration that serves them to anybody.
@@ -119,29 +127,44 @@ impl Certificates {
     }
 
     /// Reads the files again each `period` until told to stop.
-    pub async fn keep_fresh(self, period: Duration, stop: CancellationToken) -> Result<(), BoxError> {
+    pub async fn keep_fresh(mut self, period: Duration, stop: CancellationToken) -> Result<(), BoxError> {
         while tokio::time::timeout(period, stop.cancelled()).await.is_err() {
             self.refresh();
         }
         Ok(())
     }
 
-    fn refresh(&self) {
+    fn refresh(&mut self) {
+        let served = self.served.0.load_full();
         match read(&self.files.0, &self.files.1) {
-            Ok(pair) if pair.text == self.served.0.load().text => {}
+            Ok(pair) if served.as_ref().is_some_and(|served| served.text == pair.text) => {}
             Ok(pair) => {
                 tracing::info!(expiry = pair.expiry, "serving a new certificate");
                 self.metrics.certificate(pair.expiry);
-                self.served.0.store(Arc::new(pair));
+                self.served.0.store(Some(Arc::new(pair)));
             }
             Err(error) => {
                 self.metrics.certificate_failed();
-                tracing::warn!(
-                    error = chain(&error),
-                    "the certificate files are not usable; the old pair stays"
-                );
+                let error = chain(&error);
+                if served.is_some_and(|served| !served.is_over()) {
+                    tracing::warn!(error, "the certificate files are not usable; the old pair stays");
+                } else {
+                    // Whoever can serve is to be asked in our place.
+                    tracing::warn!(error, "there is no usable certificate; not ready until there is");
+                    self.waiting
+                        .get_or_insert_with(|| self.readiness.wait_for("the certificate"))
+                        .because(error);
+                    return;
+                }
             }
         }
+        self.waiting = None;
+    }
+}
+
+impl Pair {
+    fn is_over(&self) -> bool {
+        self.expiry <= k8s_openapi::jiff::Timestamp::now().as_second()
     }
 }
 
@@ -172,12 +195,10 @@ fn read(certificate: &Path, key: &Path) -> Result<Pair, CertificateError> {
     let leaf = chain.first().ok_or_else(|| broken_certificate("it holds no certificate".into()))?;
     let (_, parsed) = X509Certificate::from_der(leaf).map_err(|error| broken_certificate(error.into()))?;
     let expiry = parsed.validity().not_after.timestamp();
-    if expiry <= k8s_openapi::jiff::Timestamp::now().as_second() {
-        return Err(CertificateError::Expired);
-    }
     let key_text = std::fs::read(key).map_err(|error| broken_key(error.into()))?;
     let private = PrivateKeyDer::from_pem_slice(&key_text).map_err(|error| broken_key(error.into()))?;
     let provider: CryptoProvider = aws_lc_rs::default_provider();
     let pair = CertifiedKey::from_der(chain, private, &provider).map_err(CertificateError::Pair)?;
-    Ok(Pair { key: Arc::new(pair), expiry, text: (chain_text, key_text) })
+    let pair = Pair { key: Arc::new(pair), expiry, text: (chain_text, key_text) };
+    if pair.is_over() { Err(CertificateError::Expired) } else { Ok(pair) }
 }

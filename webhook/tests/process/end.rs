@@ -17,6 +17,7 @@ use tokio::{
 use crate::{
     issue,
     server::{deployment, review, trusting},
+    until,
 };
 
 /// How long it goes on.
@@ -61,14 +62,6 @@ async fn admin(address: &str, path: &str) -> String {
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer).await;
     answer.lines().next().unwrap_or_default().to_owned()
-}
-
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "{what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// A port that nobody has at this moment.

@@ -10,7 +10,7 @@ mod serve;
 mod server;
 mod start;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use certs::tls::{Authority, Files, LeafRequest, Usage};
 
@@ -32,7 +32,19 @@ fn leaf(life: Duration) -> LeafRequest {
 
 /// Another leaf of the authority in the folder.
 fn renewed(files: &Files) -> certs::tls::Leaf {
+    renewed_for(files, Duration::from_mins(30))
+}
+
+fn renewed_for(files: &Files, life: Duration) -> certs::tls::Leaf {
     let read = |path| std::fs::read_to_string(path).unwrap();
     let authority = Authority::from_pem(&read(files.ca_cert()), &read(files.ca_key())).unwrap();
-    authority.issue(&leaf(Duration::from_mins(30))).unwrap()
+    authority.issue(&leaf(life)).unwrap()
+}
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

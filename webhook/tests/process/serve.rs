@@ -1,10 +1,15 @@
 //! The TLS server, spoken to over real connections.
 
+use std::time::Duration;
+
+use certs::tls::{Files, Leaf};
+use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
 
 use crate::{
-    renewed,
+    issue, renewed, renewed_for,
     server::{Server, deployment, review},
+    until,
 };
 
 #[tokio::test]
@@ -77,34 +82,94 @@ async fn a_body_over_7_mib_is_refused() {
     assert_eq!(status, "HTTP/1.1 413 Payload Too Large");
 }
 
+/// The certificate that the server shows now.
+async fn leaf_served(server: &Server) -> CertificateDer<'static> {
+    let stream = server.connect().await;
+    stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
+}
+
 #[tokio::test]
-async fn a_new_certificate_is_served_and_a_broken_one_is_not() {
+async fn a_new_certificate_is_served_each_time_the_files_are_replaced() {
     let server = Server::start().await;
-    let leaf_served = async || {
-        let stream = server.connect().await;
-        stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
-    };
-    let first = leaf_served().await;
+    let first = leaf_served(&server).await;
     // The kubelet swaps a symlink; the pair is replaced twice, as it is there.
     for _ in 0..2 {
         let leaf = renewed(&server.files);
-        let before = leaf_served().await;
+        let before = leaf_served(&server).await;
         std::fs::write(server.files.cert(), &leaf.cert_pem).unwrap();
         std::fs::write(server.files.key(), &leaf.key_pem).unwrap();
-        while leaf_served().await == before {
-            tokio::task::yield_now().await;
-        }
+        until("the new certificate is served", async || leaf_served(&server).await != before).await;
     }
-    let good = leaf_served().await;
-    assert_ne!(first, good);
-    std::fs::write(server.files.cert(), "broken").unwrap();
-    while !counted(&server.metrics(), "certificate_load_failures_total") {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(leaf_served().await, good);
+    assert_ne!(first, leaf_served(&server).await);
 }
 
-/// Whether a counter without labels is above zero.
-fn counted(metrics: &str, name: &str) -> bool {
-    metrics.contains(&format!("{name} ")) && !metrics.contains(&format!("{name} 0"))
+#[tokio::test]
+async fn files_that_cannot_be_used_are_counted_and_the_old_pair_stays() {
+    let server = Server::start().await;
+    let good = leaf_served(&server).await;
+    let (one, other, over) = (renewed(&server.files), renewed(&server.files), expired(&server.files).await);
+    for (what, certificate, key) in [
+        ("empty", "", ""),
+        ("broken", "broken", one.key_pem.as_str()),
+        ("without a key", one.cert_pem.as_str(), ""),
+        ("of two pairs", one.cert_pem.as_str(), other.key_pem.as_str()),
+        ("expired", over.cert_pem.as_str(), over.key_pem.as_str()),
+    ] {
+        // One is replaced before the other, as a reader may find them.
+        std::fs::write(server.files.key(), key).unwrap();
+        std::fs::write(server.files.cert(), certificate).unwrap();
+        let before = failures(&server);
+        until(what, async || failures(&server) > before + 1).await;
+        assert_eq!(leaf_served(&server).await, good, "{what}");
+        assert_eq!(server.readiness.check(), Ok(()), "{what}");
+    }
+    std::fs::remove_file(server.files.cert()).unwrap();
+    let before = failures(&server);
+    until("missing", async || failures(&server) > before).await;
+    assert_eq!(leaf_served(&server).await, good);
+}
+
+#[tokio::test]
+async fn without_a_pair_at_the_start_it_is_not_ready_says_why_and_serves_as_soon_as_there_is_one() {
+    let server = Server::start_without_certificate().await;
+    let why = server.readiness.check().unwrap_err();
+    let path = server.files.cert().display().to_string();
+    assert!(why.contains("the certificate") && why.contains(&path) && why.contains("--tls-cert"), "{why}");
+    issue(&server.files);
+    until("it is ready", async || server.readiness.check().is_ok()).await;
+    leaf_served(&server).await;
+}
+
+#[tokio::test]
+async fn when_the_pair_that_is_served_is_over_it_is_not_ready_until_there_is_another() {
+    let server = Server::start().await;
+    let first = leaf_served(&server).await;
+    let (short, long) = (renewed_for(&server.files, Duration::from_secs(3)), renewed(&server.files));
+    let replaced = |leaf: &Leaf| {
+        std::fs::write(server.files.cert(), &leaf.cert_pem).unwrap();
+        std::fs::write(server.files.key(), &leaf.key_pem).unwrap();
+    };
+    replaced(&short);
+    until("the short one is served", async || leaf_served(&server).await != first).await;
+    assert_eq!(server.readiness.check(), Ok(()));
+    until("it is over", async || server.readiness.check().is_err()).await;
+    let why = server.readiness.check().unwrap_err();
+    assert!(why.contains("has expired"), "{why}");
+    replaced(&long);
+    until("it is ready", async || server.readiness.check().is_ok()).await;
+}
+
+/// A leaf of the authority in the folder whose time is over.
+async fn expired(files: &Files) -> Leaf {
+    let leaf = renewed_for(files, Duration::from_secs(1));
+    let certificate = certs::tls::Certificate::parse(&leaf.cert_pem).unwrap();
+    until("it is over", async || certificate.check_time().is_err()).await;
+    leaf
+}
+
+/// How often the files were not usable.
+fn failures(server: &Server) -> u64 {
+    let metrics = server.metrics();
+    let line = metrics.lines().find_map(|line| line.strip_prefix("certificate_load_failures_total "));
+    line.unwrap().parse().unwrap()
 }

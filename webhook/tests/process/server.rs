@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use certs::tls::Files;
+use ops::readiness::Readiness;
 use prometheus_client::registry::Registry;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
@@ -26,10 +27,30 @@ use crate::issue;
 pub(crate) struct Server {
     pub(crate) address: std::net::SocketAddr,
     pub(crate) files: Files,
+    pub(crate) readiness: Readiness,
     registry: Registry,
     pub(crate) stop: CancellationToken,
     pub(crate) serving: tokio::task::JoinHandle<Result<(), ops::BoxError>>,
-    _folder: tempfile::TempDir,
+    _folder: Folder,
+}
+
+/// Where a server's certificate is, or will be.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn empty() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn issued() -> Self {
+        let folder = Self::empty();
+        issue(&folder.files());
+        folder
+    }
+
+    fn files(&self) -> Files {
+        Files::new(self.0.path())
+    }
 }
 
 impl Server {
@@ -38,28 +59,32 @@ impl Server {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
-        Self::start_as(limits, false, "http://127.0.0.1:1").await
+        Self::start_as(limits, Folder::issued(), false, "http://127.0.0.1:1").await
+    }
+
+    /// A server whose folder is empty.
+    pub(crate) async fn start_without_certificate() -> Self {
+        Self::start_as(Limits::default(), Folder::empty(), false, "http://127.0.0.1:1").await
     }
 
     /// A server that asks clients for a certificate of the authority in its folder.
     pub(crate) async fn start_for_clients(limits: Limits) -> Self {
-        Self::start_as(limits, true, "http://127.0.0.1:1").await
+        Self::start_as(limits, Folder::issued(), true, "http://127.0.0.1:1").await
     }
 
     /// A server whose live reads go to this address.
     pub(crate) async fn start_before(limits: Limits, kubernetes: &str) -> Self {
-        Self::start_as(limits, false, kubernetes).await
+        Self::start_as(limits, Folder::issued(), false, kubernetes).await
     }
 
-    async fn start_as(limits: Limits, asks_clients: bool, kubernetes: &str) -> Self {
+    async fn start_as(limits: Limits, folder: Folder, asks_clients: bool, kubernetes: &str) -> Self {
         // It fails only where another test of this process has installed it.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
-        let files = Files::new(folder.path());
-        issue(&files);
+        let files = folder.files();
+        let readiness = Readiness::default();
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let certificates = Certificates::load(&files.cert(), &files.key(), metrics.clone()).unwrap();
+        let certificates = Certificates::load(&files.cert(), &files.key(), metrics.clone(), &readiness);
         let clients = asks_clients.then(|| files.ca_cert());
         let tls = certificates.server_config_for(clients.as_deref()).unwrap();
         let mut config = kube::Config::new(kubernetes.parse().unwrap());
@@ -80,7 +105,7 @@ impl Server {
         let serving =
             tokio::spawn(listener.serve(tls, router(reviews).route("/panic", panicking), stop.clone()));
         tokio::spawn(certificates.keep_fresh(std::time::Duration::from_millis(10), stop.clone()));
-        Self { address, files, registry, stop, serving, _folder: folder }
+        Self { address, files, readiness, registry, stop, serving, _folder: folder }
     }
 
     /// A connection that trusts the authority in the folder.

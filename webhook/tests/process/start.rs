@@ -22,15 +22,6 @@ fn error(output: &Output) -> String {
 }
 
 #[test]
-fn a_missing_certificate_is_named_with_its_flag() {
-    let folder = tempfile::tempdir().unwrap();
-    let missing = folder.path().join("tls.crt");
-    let missing = missing.to_str().unwrap();
-    let line = error(&webhook(&["--tls-cert", missing, "--tls-key", missing]));
-    assert!(line.contains(missing) && line.contains("--tls-cert"), "{line}");
-}
-
-#[test]
 fn a_path_that_is_set_but_empty_is_refused_with_its_flag() {
     for (variable, flag) in [
         ("ROADSTEAD_CLIENT_CA", "--client-ca"),
@@ -44,17 +35,6 @@ fn a_path_that_is_set_but_empty_is_refused_with_its_flag() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(flag), "{said}");
     }
-}
-
-#[test]
-fn an_unreadable_key_is_named_with_its_flag() {
-    let folder = tempfile::tempdir().unwrap();
-    let files = Files::new(folder.path());
-    issue(&files);
-    std::fs::write(files.key(), "no key").unwrap();
-    let (cert, key) = (files.cert(), files.key());
-    let line = error(&webhook(&["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()]));
-    assert!(line.contains("--tls-key"), "{line}");
 }
 
 #[test]

@@ -1,0 +1,113 @@
+//! `roadstead-certs rotate`: its arguments, and the order of start-up and shutdown.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use certs::rotation::{Cluster, Metrics, Names, Rotator};
+use certs::tls::{LeafRequest, Usage};
+use ops::{admin, kubernetes, log::Format, readiness::Readiness, tasks::Tasks};
+
+/// Arguments of `roadstead-certs rotate`. The chart sets them, as environment variables, by a ConfigMap.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Rotate {
+    /// Namespace of the two Secrets
+    #[arg(long, env = "ROADSTEAD_NAMESPACE")]
+    namespace: String,
+    /// Secret with the authorities and their keys; made when missing
+    #[arg(long, env = "ROADSTEAD_CERTS_AUTHORITIES")]
+    authorities: String,
+    /// Secret with the webhook's certificate, of type kubernetes.io/tls; made when missing
+    #[arg(long, env = "ROADSTEAD_CERTS_LEAF")]
+    leaf: String,
+    /// Name of the mutating webhook configuration whose caBundle is kept
+    #[arg(long, env = "ROADSTEAD_CERTS_HOLD")]
+    hold: String,
+    /// Name of the validating webhook configuration whose caBundle is kept
+    #[arg(long, env = "ROADSTEAD_CERTS_GATE")]
+    gate: String,
+    /// DNS names the webhook is reached by, such as roadstead-webhook.roadstead.svc
+    #[arg(long = "dns", num_args = 1.., value_delimiter = ',', env = "ROADSTEAD_CERTS_DNS")]
+    dns: Vec<String>,
+    /// IP addresses the webhook is reached by
+    #[arg(long = "ip", num_args = 1.., value_delimiter = ',', env = "ROADSTEAD_CERTS_IP")]
+    ip: Vec<IpAddr>,
+    /// How long an authority is valid; at two thirds of it the next one is made
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "1year", env = "ROADSTEAD_CERTS_AUTHORITY_LIFE")]
+    authority_life: Duration,
+    /// How long the webhook's certificate is valid; at two thirds of it the next one is signed
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "7days", env = "ROADSTEAD_CERTS_LIFE")]
+    life: Duration,
+    /// How long after a new authority was published it signs: longer than any API server needs to hear of it
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "1min", env = "ROADSTEAD_CERTS_SETTLE")]
+    settle: Duration,
+    /// Address of /livez, /readyz and /metrics
+    #[arg(long, env = "ROADSTEAD_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
+    admin_listen: SocketAddr,
+    /// Log lines for people or for machines
+    #[arg(long, env = "ROADSTEAD_LOG_FORMAT", default_value = "text")]
+    log_format: Format,
+    /// What is logged, for example `info` or `certs=debug,info`
+    #[arg(long, env = "ROADSTEAD_LOG", default_value = "info")]
+    log: String,
+}
+
+/// Rotates until told to stop.
+pub(crate) fn run(args: Rotate) -> anyhow::Result<()> {
+    // It fails only where one is installed already, and then there is one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    tokio::runtime::Runtime::new()?.block_on(rotate(args))
+}
+
+async fn rotate(args: Rotate) -> anyhow::Result<()> {
+    ops::log::start(args.log_format, &args.log).context("--log is no filter")?;
+    let leaf = args.leaf_request();
+    check(&args, &leaf)?;
+    let mut registry = admin::registry(env!("CARGO_PKG_VERSION"));
+    let metrics = Metrics::register(&mut registry);
+    let readiness = Readiness::default();
+    let mut tasks = Tasks::default();
+    let stop = tasks.stop();
+    let ready = readiness.wait_for("the certificates");
+    let admin_listener = admin::bind(args.admin_listen).await?;
+    tasks.spawn("admin endpoint", admin::serve(admin_listener, readiness.clone(), registry, stop.clone()));
+    let names = Names {
+        namespace: args.namespace,
+        authorities: args.authorities,
+        leaf: args.leaf,
+        hold: args.hold,
+        gate: args.gate,
+    };
+    let cluster = Cluster::new(kubernetes::client("roadstead-certs").await?, names);
+    let rotator = Rotator::new(cluster, leaf, args.authority_life, args.settle, metrics);
+    tasks.spawn("rotation", rotator.run(ready, stop));
+    Ok(tasks.run(&readiness).await?)
+}
+
+/// What would go wrong only weeks from now.
+fn check(args: &Rotate, leaf: &LeafRequest) -> anyhow::Result<()> {
+    leaf.check()?;
+    // The last third of an authority's life is left to those who do not trust the next one yet.
+    anyhow::ensure!(
+        args.settle < args.authority_life / 3,
+        "--settle must be less than a third of --authority-life: the next authority would not sign in time"
+    );
+    anyhow::ensure!(
+        args.life <= args.authority_life,
+        "--life must not be more than --authority-life: no certificate outlives its authority"
+    );
+    Ok(())
+}
+
+impl Rotate {
+    fn leaf_request(&self) -> LeafRequest {
+        LeafRequest {
+            common_name: crate::run::LEAF_NAME.to_owned(),
+            organizations: vec![],
+            dns_names: self.dns.clone(),
+            ips: self.ip.clone(),
+            usage: Usage::Server,
+            life: self.life,
+        }
+    }
+}

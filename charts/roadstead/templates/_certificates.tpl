@@ -1,0 +1,21 @@
+{{- /* Who makes the webhook's certificate, for which names, and where it lies. */ -}}
+
+{{- define "roadstead.certificates.secret" -}}
+{{- .Values.certificates.secret | default (printf "%s-webhook-tls" (include "roadstead.fullname" .)) -}}
+{{- end -}}
+
+{{- /* The Secret with the authorities: roadstead-certs alone reads it. */ -}}
+{{- define "roadstead.certificates.authorities" -}}
+{{- include "roadstead.fullname" . }}-webhook-authorities
+{{- end -}}
+
+{{- /* Names of the certificate: those that are addresses, or those that are not. Parameters: root, addresses. */ -}}
+{{- define "roadstead.certificates.names" -}}
+{{- $address := "^([0-9]+([.][0-9]+){3}|.*:.*)$" -}}
+{{- $names := list -}}
+{{- $host := (urlParse .root.Values.webhook.url).hostname -}}
+{{- range prepend .root.Values.certificates.names $host | uniq -}}
+{{- if eq (regexMatch $address .) $.addresses -}}{{- $names = append $names . -}}{{- end -}}
+{{- end -}}
+{{- $names | toJson -}}
+{{- end -}}

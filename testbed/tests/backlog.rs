@@ -3,14 +3,14 @@
 use anyhow::{Result, ensure};
 use testbed::{
     PATIENCE,
-    bench::executor::{Backlog, Rig, check},
+    bench::executor::{Backlog, Rig, Store, check},
     generated::Rollouts,
 };
 
 #[tokio::test]
 async fn a_backlog_is_released_once_each_also_over_a_kill() -> Result<()> {
     let backlog = Backlog { namespaces: 7, deployments: 500, held: 300 };
-    let rig = Rig::start(backlog, Rollouts::AtOnce, 20).await?;
+    let rig = Rig::start(backlog, Rollouts::AtOnce, 20, Store::Disk).await?;
     rig.executor.spawn()?;
     rig.opened(100, PATIENCE).await?;
     // What it has in hand is delivered again after the ack wait, and found to be done.

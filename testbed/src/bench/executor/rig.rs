@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use anyhow::{Result, ensure};
 use async_nats::jetstream;
 use contract::stream::EVENTS;
+use tempfile::TempDir;
 
 use super::backlog::{Backlog, CLUSTER, SWEPT};
 use crate::{
@@ -20,6 +21,9 @@ use crate::{
     usage,
 };
 
+/// A file system in memory, on every Linux.
+const MEMORY: &str = "/dev/shm";
+
 /// What the executor is measured in.
 pub struct Rig {
     /// The cluster.
@@ -29,6 +33,16 @@ pub struct Rig {
     /// What is measured; not started yet.
     pub executor: Part,
     folder: RunFolder,
+    _memory: Option<TempDir>,
+}
+
+/// Where nats-server keeps its streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// On the disk, each message synced.
+    Disk,
+    /// In a file system in memory, where a sync costs nothing: what is measured is not the disk.
+    Memory,
 }
 
 /// Processor time used so far.
@@ -45,15 +59,17 @@ impl Rig {
     ///
     /// # Errors
     /// When a part does not start.
-    pub async fn start(backlog: Backlog, rollouts: Rollouts, slots: usize) -> Result<Self> {
+    pub async fn start(backlog: Backlog, rollouts: Rollouts, slots: usize, store: Store) -> Result<Self> {
         let folder = RunFolder::create()?;
         let api = GeneratedApi::start(rollouts).await?;
         backlog.generate(&api)?;
-        let nats = Nats::new(&Tools::locate_in_background().await?, folder.path(), Lifetime::Ours)?;
+        let memory = (store == Store::Memory).then(|| tempfile::tempdir_in(MEMORY)).transpose()?;
+        let place = memory.as_ref().map_or(folder.path(), TempDir::path);
+        let nats = Nats::new(&Tools::locate_in_background().await?, place, Lifetime::Ours)?;
         nats.start().await?;
         backlog.publish(nats.url()).await?;
         let executor = executor(&api, &nats, folder.path(), slots)?;
-        Ok(Self { api, nats, executor, folder })
+        Ok(Self { api, nats, executor, folder, _memory: memory })
     }
 
     /// Waits until so many gates are open.

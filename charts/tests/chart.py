@@ -65,7 +65,7 @@ class Rendering:
                  "slotTimeout=15", "warnings=yes", "nats.url=nats://user:secret@nats", "nats.url=http://nats",
                  "log.format=xml", "log.level=", "webhook.url=http://plain", "webhook.url=https://h/p?q",
                  "webhook.caBundle=/etc/ca.pem", "webhook.failurePolicy=Maybe", "webhook.timeoutSeconds=31",
-                 "webhook.shutdownDelay=5", "slots=null", "crashLoopRestarts=-1")
+                 "webhook.shutdownDelay=5", "slots=null", "crashLoopRestarts=-1", "attempts=0")
         for setting in wrong:
             with self.subTest(setting):
                 self.assertRegex(self.helm.refusal(*OUTSIDE, setting), setting.split("=", 1)[0].split(".")[-1])
@@ -190,6 +190,7 @@ class Rendering:
             "ROADSTEAD_LOG_FORMAT": "text", "ROADSTEAD_LOG": "info", "ROADSTEAD_WARNINGS": "true",
             "ROADSTEAD_SHUTDOWN_DELAY": "5s",
             "ROADSTEAD_SLOTS": "8", "ROADSTEAD_SLOT_TIMEOUT": "15m", "ROADSTEAD_CRASH_LOOP_RESTARTS": "5",
+            "ROADSTEAD_ATTEMPTS": "10",
             "ROADSTEAD_NAMESPACE": "roadstead",
             "ROADSTEAD_SWEPT": "roadstead-namespaces"})
 

@@ -1,11 +1,16 @@
 //! The consumer: pulls one message for each slot that is free, and no more, so that whatever is more urgent by then
 //! comes first. Every answer has a limit of time: nothing can stall the loop.
 
+mod again;
 mod board;
 mod consumers;
+mod dead;
 mod delivery;
+mod limit;
 mod place;
 mod serve;
+mod stranded;
+mod task;
 mod work;
 
 use std::{
@@ -27,14 +32,18 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::work::Worker;
 use self::{
     board::{Board, Pick, Pulled},
+    limit::{Limit, Word},
     place::Place,
 };
-use crate::queue::View;
+pub use self::{stranded::Finder, work::Worker};
+use crate::{
+    outcome::{Outcome, Reason},
+    queue::View,
+};
 
-/// Messages in hand at a time, however many slots are free.
+/// Messages in hand at a time while the API server is well, however many slots are free.
 const IN_HAND: usize = 16;
 
 /// How long a round of looks into every queue takes. Signals tell of new messages at once; a look finds those that
@@ -74,9 +83,11 @@ enum News {
 /// How a pull ended.
 #[derive(Clone, Copy)]
 struct End {
-    place: Place,
     granted: bool,
-    comes_again: Option<Duration>,
+    /// Where something comes again, and when.
+    comes_again: Option<(Place, Duration)>,
+    /// What the work said about the API server, if there was any.
+    word: Option<Word>,
 }
 
 /// The state of the loop.
@@ -87,6 +98,7 @@ struct Hands {
     sender: mpsc::UnboundedSender<News>,
     /// Pulls on their way that have no slot yet.
     without_slot: usize,
+    limit: Limit,
     /// Whether the queue has to be looked after.
     broken: bool,
 }
@@ -118,6 +130,7 @@ impl Consumer {
                 pause = if repaired.elapsed() > CALM { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
                 repaired = Instant::now();
             }
+            self.worker.metrics.concurrency(hands.limit.concurrency(Instant::now()));
             while let Some(pick) = hands.next(*self.vacancies.borrow_and_update(), &self.view) {
                 hands.pull(pick, self.context.clone(), Arc::clone(&self.worker), self.view.clone());
             }
@@ -155,12 +168,14 @@ impl Consumer {
 impl Hands {
     fn new() -> Self {
         let (sender, news) = mpsc::unbounded_channel();
-        Self { board: Board::default(), pulls: JoinSet::new(), news, sender, without_slot: 0, broken: true }
+        let (board, pulls, limit) = (Board::default(), JoinSet::new(), Limit::new(IN_HAND));
+        Self { board, pulls, news, sender, without_slot: 0, limit, broken: true }
     }
 
     /// The next queue to pull from, if there is a slot for what comes.
     fn next(&mut self, vacancies: usize, view: &View) -> Option<Pick> {
-        let room = !self.broken && self.pulls.len() < IN_HAND && self.without_slot < vacancies;
+        let limit = self.limit.room(Instant::now());
+        let room = !self.broken && self.pulls.len() < limit && self.without_slot < vacancies;
         if room { view.with(|index| self.board.pick(index)) } else { None }
     }
 
@@ -174,20 +189,27 @@ impl Hands {
                 let _ = sender.send(news);
             };
             let pulled = delivery::pull(&context, &worker.cluster, &pick).await;
-            tell(News::Pulled(pick.clone(), match &pulled {
-                Ok(Some(delivery)) => Pulled::Message { behind: delivery.behind },
-                Ok(None) => Pulled::Nothing,
-                Err(_) => Pulled::Failed,
-            }));
+            tell(News::Pulled(
+                pick.clone(),
+                match &pulled {
+                    Ok(Some(delivery)) => Pulled::Message { behind: delivery.behind },
+                    Ok(None) => Pulled::Nothing,
+                    Err(_) => Pulled::Failed,
+                },
+            ));
             if let (Some(turn), Ok(None) | Err(_)) = (&pick.turn, &pulled) {
-                view.with(|index| index.unused(place.lane, place.shard, turn));
+                view.with(|index| index.unused(place.lane, place.shard.unwrap_or_default(), turn));
             }
             let delivery = match pulled {
                 Ok(Some(delivery)) => delivery,
-                Ok(None) => return End { place, granted: false, comes_again: None },
+                Ok(None) => return End { granted: false, comes_again: None, word: None },
                 Err(error) => {
-                    tracing::debug!(error = chain(&error), lane = %place.lane, shard = place.shard, "no answer to a pull");
-                    return End { place, granted: false, comes_again: None };
+                    tracing::debug!(
+                        error = chain(&error),
+                        queue = place.consumer(&worker.cluster),
+                        "no answer to a pull"
+                    );
+                    return End { granted: false, comes_again: None, word: None };
                 }
             };
             let granted = AtomicBool::new(false);
@@ -198,15 +220,16 @@ impl Hands {
                     }
                 })
                 .await;
-            let comes_again = delivery.settle(outcome, &context, &worker.cluster, &worker.metrics).await;
-            End { place, granted: granted.into_inner(), comes_again }
+            let word = Some(word(&outcome));
+            let comes_again = delivery.settle(outcome, &worker).await;
+            End { granted: granted.into_inner(), comes_again, word }
         });
     }
 
     fn signalled(&mut self, subject: &str, worker: &Worker) {
         if let Ok(address) = ChangeSubject::parse(subject) {
             worker.events.queued(&address.namespace, &address.name);
-            self.board.signal(Place { lane: address.lane, shard: shard(&address.namespace) });
+            self.board.signal(Place { lane: address.lane, shard: Some(shard(&address.namespace)) });
         }
     }
 
@@ -224,10 +247,22 @@ impl Hands {
         if !end.granted {
             self.without_slot = self.without_slot.saturating_sub(1);
         }
+        if let Some(word) = end.word {
+            self.limit.heard(word, Instant::now());
+        }
         match end.comes_again {
-            Some(Duration::ZERO) => self.board.put_back(end.place),
-            Some(pause) => self.board.comes_again(end.place, Instant::now() + pause + LATE),
+            Some((place, Duration::ZERO)) => self.board.put_back(place),
+            Some((place, pause)) => self.board.comes_again(place, Instant::now() + pause + LATE),
             None => {}
         }
+    }
+}
+
+/// What the work on a message says about the API server.
+fn word(outcome: &Outcome) -> Word {
+    match outcome {
+        Outcome::Retry(_, Reason::Throttled) | Outcome::Wakes(_, Reason::Throttled) => Word::Busy,
+        Outcome::Retry(_, Reason::Unreachable) | Outcome::Wakes(_, Reason::Unreachable) => Word::Away,
+        _ => Word::Well,
     }
 }

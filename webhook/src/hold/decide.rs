@@ -27,7 +27,7 @@ pub struct Settings {
 pub enum Verdict {
     /// Nothing about the template: own keys stay as they were.
     Passed,
-    /// A new change waits.
+    /// A change waits: a new one, or a dead one that is replayed.
     Held,
     /// Back to what was let through: the gate opens at once.
     Opened,
@@ -72,7 +72,7 @@ pub fn decide(request: &Request<'_>, settings: &Settings) -> Result<(Verdict, An
     let template =
         |error: serde_json::Error| Malformed::Field { field: "spec.template", problem: error.to_string() };
     let (verdict, warnings) = match pair.templates().map_err(template)? {
-        None => (Verdict::Passed, Vec::new()),
+        None => pair.replay(&mut intent),
         Some((new, old)) => {
             let phase = intent.phase.as_deref().and_then(|text| text.parse().ok());
             let mut before = State { phase, ..intent.own.state() };
@@ -151,6 +151,7 @@ impl<'a> Pair<'a, '_> {
         intent.own.set(Key::Change, Some(change.to_string()));
         intent.own.set(Key::RequestedBy, Some(self.request.user_info.username.clone()));
         intent.own.set(Key::Traceparent, None::<String>);
+        intent.own.set(Key::Attempt, None::<String>);
         let waiting = before.change.filter(|_| self.old_is_closed());
         #[cfg(feature = "seeded-bugs")]
         let opens = opens || self.old.is_some() && ops::seeded::seeded("hold-lets-updates-pass");
@@ -234,6 +235,30 @@ impl<'a> Pair<'a, '_> {
         if left.len() < quarantined.len() {
             intent.own.set(Key::Quarantined, (!left.is_empty()).then(|| left.join(",")));
         }
+    }
+
+    /// An order that is new and names the dead change that stands has it wait again, with new attempts. Any other is
+    /// not obeyed, and not refused either: a manifest may carry one long after it was obeyed.
+    fn replay(&self, intent: &mut Intent<'a>) -> (Verdict, Vec<String>) {
+        let order = |object: &Object<'a>| Some(object.metadata.annotations.as_ref()?.replay()?.to_owned());
+        let asked = order(self.new).filter(|asked| self.old.and_then(order).is_none_or(|old| old != *asked));
+        let Some(asked) = asked else { return (Verdict::Passed, Vec::new()) };
+        let state = intent.own.state();
+        let dead = intent.phase.as_deref() == Some(Phase::Dead.as_str()) && state.is_closed();
+        let Some(change) = state.change.as_ref().filter(|change| dead && change.as_str() == asked) else {
+            let stands = match &state.change {
+                Some(change) if dead => format!("the dead change is {change}"),
+                _ => "no change is dead here".to_owned(),
+            };
+            return (Verdict::Passed, vec![format!("Roadstead: nothing is replayed: {stands}")]);
+        };
+        let attempt = state.attempt().saturating_add(1);
+        intent.phase = Some(Phase::Held.as_str().to_owned());
+        intent.own.set(Key::Attempt, Some(attempt.to_string()));
+        (
+            Verdict::Held,
+            vec![format!("Roadstead: change {change} waits for its release again (attempt {attempt})")],
+        )
     }
 
     fn quarantine_denial(&self, before: &State, digest: &Digest) -> Option<Denial> {

@@ -92,7 +92,9 @@ impl Finder {
             && (&last.pointer.uid, &last.pointer.change, last.pointer.attempt)
                 == (&wake.pointer.uid, &wake.pointer.change, wake.pointer.attempt)
         {
-            (wake.tries, wake.refusals, wake.last_error) = (last.tries, last.refusals, last.last_error);
+            // One more, so that it is no duplicate.
+            wake.tries = last.tries.saturating_add(1);
+            (wake.refusals, wake.last_error) = (last.refusals, last.last_error);
         }
         tracing::info!(
             namespace = &*one.namespace,

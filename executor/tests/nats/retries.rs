@@ -127,7 +127,7 @@ async fn a_poison_message_becomes_a_dead_letter_and_stops_nobody() {
         Ok::<_, ops::BoxError>(letters)
     })
     .await;
-    letters.sort_by(|one, other| one.subject.cmp(&other.subject));
+    letters.sort_by(|one, other| one.name.cmp(&other.name));
     let found: Vec<_> = letters.iter().map(|letter| (letter.name.as_str(), letter.truncated)).collect();
     assert_eq!(found, [("1", false), ("future", false), ("large", true), ("web", false), ("web", false)]);
     assert!(letters[1].error.contains("dev.roadstead.change.v9"), "{}", letters[1].error);

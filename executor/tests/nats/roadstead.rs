@@ -187,7 +187,10 @@ impl Roadstead {
 
     /// Brings a second look on before its time.
     pub(crate) async fn wake(&self, wake: &Wake) {
-        ops::publish::publish(&self.context, wake.address().wake().unwrap(), wake).await.unwrap();
+        // Without its id, which its schedule has taken.
+        let message = contract::envelope::seal(wake, time::OffsetDateTime::now_utc()).unwrap();
+        let subject = wake.address().wake().unwrap();
+        self.context.publish(subject, message.into()).await.unwrap().await.unwrap();
     }
 
     /// Waits for the dead letter of a Deployment.

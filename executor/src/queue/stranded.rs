@@ -34,10 +34,10 @@ impl Index {
     /// All of them were read: trouble that they did not tell of is not waited for any more.
     pub fn woken(&mut self) {
         let wakes = self.wakes;
-        self.each(|_, _, mut entry| {
-            entry.trouble = entry.trouble.filter(|_| entry.wakes == wakes);
-            Some(entry)
-        });
+        let entries = self.spaces.values_mut().flat_map(|space| space.entries.values_mut());
+        for entry in entries.filter(|entry| entry.wakes != wakes) {
+            entry.trouble = None;
+        }
     }
 
     /// The lanes and shards where a change waits.

@@ -75,9 +75,16 @@ async fn a_change_that_a_policy_refuses_is_given_up_and_rolls_out_once_it_is_rep
             freeze(t).await?;
             t.apply(&deployment("web").image(V2)).await?.ok()?;
             let retrying = events::has(t, "web", "ChangeRetrying").await?;
-            ensure!(retrying.contains("refused 1 of 2 times") && retrying.contains("on a Friday"), "{retrying}");
+            ensure!(
+                retrying.contains("refused 1 of 2 times") && retrying.contains("on a Friday"),
+                "{retrying}"
+            );
             let dead = t.deployment_that("web", "is dead", |web| web.phase() == Some("dead")).await?;
-            ensure!(dead.gate() == Some("closed") && t.replica_sets("web").await?.len() == 1, "{}", dead.summary());
+            ensure!(
+                dead.gate() == Some("closed") && t.replica_sets("web").await?.len() == 1,
+                "{}",
+                dead.summary()
+            );
             let change = dead.change().context("it has no change")?.to_owned();
             let note = events::has(t, "web", "ChangeDead").await?;
             ensure!(note.contains("on a Friday") && note.contains(&format!("app {V1} → {V2}")), "{note}");

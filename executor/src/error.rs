@@ -13,6 +13,10 @@ use crate::{
     slots,
 };
 
+/// Longest text of a failure, in bytes: an admission webhook may say as much as it likes, and what is written into
+/// JSON may be six times as long.
+const LONGEST: usize = 8 * 1024;
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -84,6 +88,14 @@ impl Failure {
             Self::Api(_) | Self::NoAnswer(_) | Self::Unreadable(_) => true,
             _ => false,
         }
+    }
+
+    /// What went wrong, with its causes, cut to what fits into a message beside a Deployment.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = chain(self);
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text
     }
 
     /// What becomes of the message, after that many tries.
@@ -236,6 +248,16 @@ mod tests {
             assert_eq!(failure.may_have_been_applied(), may_have_been_applied, "{what}");
             assert_eq!(matches!(failure.outcome(1), Outcome::Dead(_)), remedy == Remedy::GiveUp, "{what}");
         }
+    }
+
+    #[test]
+    fn a_failure_says_all_of_its_causes_and_no_more_than_fits_into_a_message() {
+        assert_eq!(
+            connection().text(),
+            "the API server did not do it: ServiceError: connection reset by peer"
+        );
+        let novel = message(400, &"ä".repeat(LONGEST));
+        assert!((LONGEST - 4..=LONGEST).contains(&novel.text().len()));
     }
 
     #[test]

@@ -49,21 +49,9 @@ impl Worker {
         };
         match tokio::time::timeout(LIMIT, later).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(other)) => self.without_second_look(task, &chain(&other), pause, reason),
-            Err(elapsed) => self.without_second_look(task, &elapsed.to_string(), pause, reason),
+            Ok(Err(other)) => without_second_look(task, &chain(&other), pause, reason),
+            Err(elapsed) => without_second_look(task, &elapsed.to_string(), pause, reason),
         }
-    }
-
-    fn without_second_look(&self, task: &Task, error: &str, pause: Duration, reason: Reason) -> Outcome {
-        let (namespace, deployment) = (&task.pointer.namespace, &task.pointer.name);
-        tracing::debug!(
-            namespace,
-            deployment,
-            error,
-            cluster = self.cluster,
-            "no second look could be scheduled"
-        );
-        Outcome::Retry(pause.min(WITHOUT), reason)
     }
 
     /// Schedules a second look, and tells of it where somebody has to see to something.
@@ -79,12 +67,7 @@ impl Worker {
         let (mut tries, mut refusals) = (task.tries, refusals);
         let pending = self.events.last_message(WAKE, &subject).await?;
         if let Some(pending) = pending.and_then(|message| open::<Wake>(&message).ok()) {
-            let same = |wake: &Wake| {
-                (&wake.pointer.change, wake.pointer.attempt, &wake.pointer.uid) == {
-                    (&task.pointer.change, task.pointer.attempt, &task.pointer.uid)
-                }
-            };
-            if same(&pending) {
+            if pending.pointer.is_same_attempt(&task.pointer) {
                 // The queue delivered it once more meanwhile: what is known of it stays known.
                 tries = tries.max(pending.tries.saturating_add(1));
                 refusals = refusals.max(pending.refusals);
@@ -92,7 +75,7 @@ impl Worker {
                 self.displaced(&pending, task).await?;
             }
         }
-        let error = chain(failure);
+        let error = failure.text();
         let at = OffsetDateTime::now_utc() + pause;
         let wake = Wake {
             cluster: self.cluster.clone(),
@@ -111,7 +94,8 @@ impl Worker {
                 String::new()
             };
             // The second is enough for people.
-            let at = at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default();
+            let at = at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339);
+            let at = at.map_err(publish::Error::from)?;
             let message = format!("not let through yet{budget}, tried again at {at}: {error}");
             let setback = Setback { tries, error, next_try: Some(at) };
             let about = Subject::from(&task.pointer);
@@ -132,4 +116,10 @@ impl Worker {
         let message = format!("change {} took its place", newer.pointer.change);
         self.events.tell(&about, Phase::Superseded, &message).await
     }
+}
+
+fn without_second_look(task: &Task, error: &str, pause: Duration, reason: Reason) -> Outcome {
+    let (namespace, deployment) = (&task.pointer.namespace, &task.pointer.name);
+    tracing::debug!(namespace, deployment, error, "no second look could be scheduled");
+    Outcome::Retry(pause.min(WITHOUT), reason)
 }

@@ -3,13 +3,13 @@
 //! then the word about it. The gate stays closed.
 
 use contract::{
-    Change, DeadLetter, Phase,
+    Change, DeadLetter, Phase, Pointer,
     envelope::{Payload as _, open},
     stream::DEAD,
     subject,
 };
 use json_patch::Patch;
-use ops::{chain, publish::publish};
+use ops::publish::publish;
 
 use super::{Worker, delivery::Delivery, task::Task};
 use crate::{
@@ -52,7 +52,7 @@ impl Worker {
         if !matches!(verify(pointer, Some(&live), standing), Verdict::Release | Verdict::Wait(_)) {
             return Ok(Burial::Changed);
         }
-        let error = chain(failure);
+        let error = failure.text();
         let max_payload = self.events.context().client().server_info().max_payload;
         let letter = DeadLetter {
             cluster: self.cluster.clone(),
@@ -87,10 +87,7 @@ impl Worker {
             return Ok(());
         };
         let pointer = &task.pointer;
-        let same = |change: &Change| {
-            (&change.uid, &change.change, change.attempt) == (&pointer.uid, &pointer.change, pointer.attempt)
-        };
-        if !letter.change.as_ref().is_some_and(same) {
+        if !letter.change.as_ref().is_some_and(|change| Pointer::from(change).is_same_attempt(pointer)) {
             return Ok(());
         }
         let message = format!("given up: {}", letter.error);

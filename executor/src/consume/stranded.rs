@@ -89,8 +89,7 @@ impl Finder {
         let subject = wake.address().wake()?;
         let last = self.worker.events.last_message(WAKE, &subject).await?;
         if let Some(last) = last.and_then(|message| open::<Wake>(&message).ok())
-            && (&last.pointer.uid, &last.pointer.change, last.pointer.attempt)
-                == (&wake.pointer.uid, &wake.pointer.change, wake.pointer.attempt)
+            && last.pointer.is_same_attempt(&wake.pointer)
         {
             // One more, so that it is no duplicate.
             wake.tries = last.tries.saturating_add(1);

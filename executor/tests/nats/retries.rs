@@ -68,6 +68,27 @@ async fn what_is_refused_too_often_is_dead_and_a_replay_has_new_attempts() {
 }
 
 #[tokio::test]
+async fn a_death_that_could_not_be_told_of_at_once_is_told_of_later() {
+    let mut roadstead = Roadstead::new(1).await;
+    roadstead.attempts = 1;
+    roadstead.start().await;
+    roadstead.api.deny("web");
+    roadstead.context.delete_stream(stream::EVENTS).await.unwrap();
+    roadstead.submit("web", "web:2", Lane::Normal).await;
+    eventually("it is dead", async || {
+        let phase = roadstead.api.phase("web");
+        if phase.as_deref() == Some("dead") { Ok(()) } else { Err(format!("{phase:?}")) }
+    })
+    .await;
+    ops::streams::ensure(&roadstead.context, 1).await.unwrap();
+    let told = roadstead.told("web", Phase::Dead).await;
+    assert!(told.error.unwrap().contains("not on a Friday"));
+    roadstead.settled(Lane::Normal).await;
+    assert_eq!(roadstead.buried("web").await.attempts, 1);
+    roadstead.stop().await;
+}
+
+#[tokio::test]
 async fn a_change_whose_second_look_was_lost_is_found() {
     let mut roadstead = Roadstead::new(1).await;
     roadstead.start().await;

@@ -90,10 +90,16 @@ impl Failure {
         }
     }
 
-    /// What went wrong, with its causes, cut to what fits into a message beside a Deployment.
+    /// What went wrong, with its causes, for people: what the API server said in its own words, and cut to what fits
+    /// into a message beside a Deployment.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = chain(self);
+        let mut text = match self {
+            Self::Api(kube::Error::Api(status)) => {
+                format!("the API server said {}: {}", status.code, status.message)
+            }
+            _ => chain(self),
+        };
         text.truncate(text.floor_char_boundary(LONGEST));
         text
     }
@@ -256,6 +262,7 @@ mod tests {
             connection().text(),
             "the API server did not do it: ServiceError: connection reset by peer"
         );
+        assert_eq!(message(403, "exceeded quota").text(), "the API server said 403: exceeded quota");
         let novel = message(400, &"ä".repeat(LONGEST));
         assert!((LONGEST - 4..=LONGEST).contains(&novel.text().len()));
     }

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::outcome::{Outcome, Reason};
+
 /// How long after a halving the next one may be: what was in hand together is one word of the API server.
 const PACE: Duration = Duration::from_secs(1);
 
@@ -21,6 +23,17 @@ pub enum Word {
     Busy,
     /// It cannot be reached.
     Away,
+}
+
+impl Word {
+    /// What an outcome says.
+    pub fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Retry(_, Reason::Throttled) | Outcome::Wakes(_, Reason::Throttled) => Self::Busy,
+            Outcome::Retry(_, Reason::Unreachable) | Outcome::Wakes(_, Reason::Unreachable) => Self::Away,
+            _ => Self::Well,
+        }
+    }
 }
 
 /// The limit.

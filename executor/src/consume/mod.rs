@@ -38,10 +38,7 @@ use self::{
     place::Place,
 };
 pub use self::{stranded::Finder, work::Worker};
-use crate::{
-    outcome::{Outcome, Reason},
-    queue::View,
-};
+use crate::queue::View;
 
 /// Messages in hand at a time while the API server is well, however many slots are free.
 const IN_HAND: usize = 16;
@@ -220,7 +217,7 @@ impl Hands {
                     }
                 })
                 .await;
-            let word = Some(word(&outcome));
+            let word = Some(Word::of(&outcome));
             let comes_again = delivery.settle(outcome, &worker).await;
             End { granted: granted.into_inner(), comes_again, word }
         });
@@ -255,14 +252,5 @@ impl Hands {
             Some((place, pause)) => self.board.comes_again(place, Instant::now() + pause + LATE),
             None => {}
         }
-    }
-}
-
-/// What the work on a message says about the API server.
-fn word(outcome: &Outcome) -> Word {
-    match outcome {
-        Outcome::Retry(_, Reason::Throttled) | Outcome::Wakes(_, Reason::Throttled) => Word::Busy,
-        Outcome::Retry(_, Reason::Unreachable) | Outcome::Wakes(_, Reason::Unreachable) => Word::Away,
-        _ => Word::Well,
     }
 }

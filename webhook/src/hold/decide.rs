@@ -5,15 +5,12 @@ use contract::{
     Canonical, ChangeId, Digest, Gate, Key, Lane, OnFailure, Phase, State, change_id::Replaced, key,
 };
 
-use super::patch;
+use super::{orders::LIFT, patch};
 use crate::{
     answer::{Answer, Denial},
     object::{Annotations, Object},
     review::{Malformed, Request},
 };
-
-/// Characters of a digest that name it well enough.
-const LIFT: usize = 12;
 
 /// What the decision depends on besides the review.
 #[derive(Clone, Copy, Debug)]
@@ -44,10 +41,10 @@ pub(super) struct Intent<'a> {
 }
 
 /// The objects of one review.
-struct Pair<'a, 'r> {
+pub(super) struct Pair<'a, 'r> {
     request: &'r Request<'a>,
-    new: &'r Object<'a>,
-    old: Option<&'r Object<'a>>,
+    pub(super) new: &'r Object<'a>,
+    pub(super) old: Option<&'r Object<'a>>,
 }
 
 /// Decides on a written Deployment (main resource or a subresource).
@@ -219,46 +216,6 @@ impl<'a> Pair<'a, '_> {
         };
         denial(key::LANE, |asked| asked.lane().map(str::to_owned), &lane)
             .or_else(|| denial(key::ON_FAILURE, |asked| asked.on_failure().map(str::to_owned), &on_failure))
-    }
-
-    /// An order that is new takes the digest that it names off the quarantine. One that stands has been obeyed: what
-    /// failed again since stays quarantined.
-    fn lift(&self, intent: &mut Intent<'a>) {
-        let order = |object: &Object<'a>| Some(object.metadata.annotations.as_ref()?.lift()?.to_owned());
-        let Some(asked) = order(self.new).filter(|asked| asked.len() >= LIFT) else { return };
-        if self.old.and_then(order).is_some_and(|old| old == asked) {
-            return;
-        }
-        let quarantined = intent.own.state().quarantined;
-        let stays = |digest: &&Digest| !digest.as_str().starts_with(&asked);
-        let left: Vec<_> = quarantined.iter().filter(stays).map(Digest::as_str).collect();
-        if left.len() < quarantined.len() {
-            intent.own.set(Key::Quarantined, (!left.is_empty()).then(|| left.join(",")));
-        }
-    }
-
-    /// An order that is new and names the dead change that stands has it wait again, with new attempts. Any other is
-    /// not obeyed, and not refused either: a manifest may carry one long after it was obeyed.
-    fn replay(&self, intent: &mut Intent<'a>) -> (Verdict, Vec<String>) {
-        let order = |object: &Object<'a>| Some(object.metadata.annotations.as_ref()?.replay()?.to_owned());
-        let asked = order(self.new).filter(|asked| self.old.and_then(order).is_none_or(|old| old != *asked));
-        let Some(asked) = asked else { return (Verdict::Passed, Vec::new()) };
-        let state = intent.own.state();
-        let dead = intent.phase.as_deref() == Some(Phase::Dead.as_str()) && state.is_closed();
-        let Some(change) = state.change.as_ref().filter(|change| dead && change.as_str() == asked) else {
-            let stands = match &state.change {
-                Some(change) if dead => format!("the dead change is {change}"),
-                _ => "no change is dead here".to_owned(),
-            };
-            return (Verdict::Passed, vec![format!("Roadstead: nothing is replayed: {stands}")]);
-        };
-        let attempt = state.attempt().saturating_add(1);
-        intent.phase = Some(Phase::Held.as_str().to_owned());
-        intent.own.set(Key::Attempt, Some(attempt.to_string()));
-        (
-            Verdict::Held,
-            vec![format!("Roadstead: change {change} waits for its release again (attempt {attempt})")],
-        )
     }
 
     fn quarantine_denial(&self, before: &State, digest: &Digest) -> Option<Denial> {

@@ -45,6 +45,9 @@ struct State {
     refusals: Vec<u16>,
     /// Deployments whose gate must not be opened.
     denied: Vec<String>,
+    /// Whether Deployments can be read and written, and how often that was tried in vain.
+    away: bool,
+    tried: usize,
 }
 
 impl ApiServer {
@@ -56,7 +59,13 @@ impl ApiServer {
         let server = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
             let server = server.clone();
-            async move { Ok::<_, Infallible>(server.answer(request).await) }
+            async move {
+                if server.is_away(&request) {
+                    Err("connection refused")
+                } else {
+                    Ok(server.answer(request).await)
+                }
+            }
         });
         kube::Client::new(service, NAMESPACE)
     }
@@ -78,6 +87,23 @@ impl ApiServer {
     /// The next patch is refused.
     pub(crate) fn refuse_next_patch(&self, code: u16) {
         self.state().refusals.push(code);
+    }
+
+    /// Deployments cannot be read nor written from now on; or can be again.
+    pub(crate) fn set_away(&self, away: bool) {
+        self.state().away = away;
+    }
+
+    /// How often one was tried to be read or written in vain.
+    pub(crate) fn tried(&self) -> usize {
+        self.state().tried
+    }
+
+    fn is_away(&self, request: &Request<Body>) -> bool {
+        let mut state = self.state();
+        let away = state.away && request.uri().path().contains("/deployments/");
+        state.tried += usize::from(away);
+        away
     }
 
     /// A policy denies that the gate of a Deployment is opened.

@@ -68,6 +68,30 @@ async fn what_is_refused_too_often_is_dead_and_a_replay_has_new_attempts() {
 }
 
 #[tokio::test]
+async fn while_the_api_server_is_away_the_queue_is_left_alone_and_no_change_is_given_up() {
+    let mut roadstead = Roadstead::new(4).await;
+    roadstead.attempts = 1;
+    roadstead.start().await;
+    roadstead.api.set_away(true);
+    let names: Vec<_> = (0..40).map(|number| format!("web-{number:02}")).collect();
+    for name in &names {
+        roadstead.submit(name, "web:2", Lane::Normal).await;
+    }
+    let tried = eventually("it is tried again", async || {
+        let tried = roadstead.api.tried();
+        if tried > 6 { Ok(tried) } else { Err(format!("{tried} times")) }
+    })
+    .await;
+    assert!(tried < 20, "tried {tried} times, for each change that waits");
+    roadstead.api.set_away(false);
+    for name in &names {
+        roadstead.told(name, Phase::Succeeded).await;
+    }
+    assert_eq!(roadstead.story("web-00").await, [Phase::Released, Phase::Succeeded]);
+    roadstead.stop().await;
+}
+
+#[tokio::test]
 async fn a_death_that_could_not_be_told_of_at_once_is_told_of_later() {
     let mut roadstead = Roadstead::new(1).await;
     roadstead.attempts = 1;

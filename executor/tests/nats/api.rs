@@ -45,9 +45,8 @@ struct State {
     refusals: Vec<u16>,
     /// Deployments whose gate must not be opened.
     denied: Vec<String>,
-    /// Whether Deployments can be read and written, and how often that was tried in vain.
+    /// Whether no Deployment can be read or written.
     away: bool,
-    tried: usize,
 }
 
 impl ApiServer {
@@ -94,16 +93,8 @@ impl ApiServer {
         self.state().away = away;
     }
 
-    /// How often one was tried to be read or written in vain.
-    pub(crate) fn tried(&self) -> usize {
-        self.state().tried
-    }
-
     fn is_away(&self, request: &Request<Body>) -> bool {
-        let mut state = self.state();
-        let away = state.away && request.uri().path().contains("/deployments/");
-        state.tried += usize::from(away);
-        away
+        self.state().away && request.uri().path().contains("/deployments/")
     }
 
     /// A policy denies that the gate of a Deployment is opened.

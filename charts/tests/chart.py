@@ -67,7 +67,7 @@ class Rendering(Certificates):
                  "log.format=xml", "log.level=", "webhook.url=http://plain", "webhook.url=https://h/p?q",
                  "webhook.caBundle=/etc/ca.pem", "webhook.failurePolicy=Maybe", "webhook.timeoutSeconds=31",
                  "webhook.shutdownDelay=5", "certificates.mode=selfSigned", "certificates.secret=A_b",
-                 "certificates.names={a b}", "certificates.life=7d", "certificates.settle=", "slots=null", "crashLoopRestarts=-1")
+                 "certificates.names={a b}", "certificates.life=7d", "certificates.settle=", "slots=null", "crashLoopRestarts=-1", "attempts=0")
         for setting in wrong:
             with self.subTest(setting):
                 self.assertRegex(self.helm.refusal(*OUTSIDE, setting), setting.split("=", 1)[0].split(".")[-1])
@@ -193,6 +193,7 @@ class Rendering(Certificates):
             "ROADSTEAD_LOG_FORMAT": "text", "ROADSTEAD_LOG": "info", "ROADSTEAD_WARNINGS": "true",
             "ROADSTEAD_SHUTDOWN_DELAY": "5s",
             "ROADSTEAD_SLOTS": "8", "ROADSTEAD_URGENT_SLOTS": "2", "ROADSTEAD_SLOT_TIMEOUT": "15m", "ROADSTEAD_CRASH_LOOP_RESTARTS": "5",
+            "ROADSTEAD_ATTEMPTS": "10",
             "ROADSTEAD_NAMESPACE": "roadstead",
             "ROADSTEAD_SWEPT": "roadstead-namespaces"})
 

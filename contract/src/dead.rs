@@ -25,7 +25,7 @@ pub struct DeadLetter {
     pub sequence: u64,
     /// When the stream took it, in nanoseconds since 1970: with the sequence it is unique over streams.
     pub published: i128,
-    /// How often it was delivered.
+    /// How often it was tried.
     pub attempts: u64,
     /// What went wrong, with its causes.
     pub error: String,

@@ -21,7 +21,7 @@ pub const URGENT: &str = "roadstead.dev/urgent";
 pub const ON_FAILURE: &str = "roadstead.dev/on-failure";
 
 /// Annotation, written by users as an order: the id of a dead change that is to wait again with new attempts. The
-/// executor takes it away once the change ended one way or the other.
+/// executor takes it away when it lets the change through or gives it up again.
 pub const REPLAY: &str = "roadstead.dev/replay";
 
 /// Annotation, written by users as an order: the digest, or its first 12 characters or more, that is to be taken off

@@ -3,7 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChangeId, Digest, Lane, envelope::Payload};
+use crate::{
+    ChangeId, Digest, Key, Lane, Phase, State,
+    envelope::Payload,
+    key::{LANE, PHASE_LABEL},
+};
 
 /// Largest Deployment that travels within a message, in bytes of JSON; above it the message is a pointer.
 /// NATS takes messages of 1 MiB by default.
@@ -68,6 +72,44 @@ impl Payload for Change {
 }
 
 impl Change {
+    /// The message of a stored Deployment; `None` where it is held no more. `lane`: from the lane that its owner asks
+    /// for to the one that it waits in.
+    ///
+    /// # Errors
+    /// A template that nests too deep for a digest.
+    pub fn of(
+        cluster: &str,
+        deployment: serde_json::Value,
+        lane: impl FnOnce(Option<&str>) -> Lane,
+        max_payload: usize,
+    ) -> Result<Option<Self>, serde_json::Error> {
+        let metadata = &deployment["metadata"];
+        let annotation = |key: &str| metadata["annotations"][key].as_str();
+        let state = State::read(annotation, |_| metadata["labels"][PHASE_LABEL].as_str());
+        let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
+        let attempt = state.attempt();
+        let (true, Some(Phase::Held), Some(change)) = (state.is_closed(), state.phase, state.change) else {
+            return Ok(None);
+        };
+        let message = Self {
+            cluster: cluster.to_owned(),
+            namespace: text("namespace"),
+            name: text("name"),
+            uid: text("uid"),
+            change,
+            digest: Digest::of_value(&deployment["spec"]["template"])?,
+            lane: lane(annotation(LANE)),
+            attempt,
+            generation: metadata["generation"].as_i64().unwrap_or_default(),
+            requested_by: state.requested_by,
+            released: state.released,
+            traceparent: annotation(Key::Traceparent.name()).map(str::to_owned),
+            truncated: false,
+            deployment: None,
+        };
+        Ok(Some(message.with_deployment(deployment, max_payload)))
+    }
+
     /// Puts the desired Deployment into the message: without what only its server needs, and as a pointer where
     /// it is larger than [`MAX_DEPLOYMENT`] or than fits into a message of `max_payload` bytes.
     #[must_use]
@@ -120,6 +162,38 @@ mod tests {
 
     fn sealed(change: &Change) -> Value {
         serde_json::from_slice(&seal(change, OffsetDateTime::UNIX_EPOCH).unwrap()).unwrap()
+    }
+
+    fn stored(gate: &str, phase: &str) -> Value {
+        json!({
+            "metadata": {
+                "name": "web", "namespace": "shop", "uid": "u", "generation": 3,
+                "labels": {"roadstead.dev/phase": phase},
+                "annotations": {
+                    "roadstead.dev/gate": gate, "roadstead.dev/change": "abcdefghij",
+                    "roadstead.dev/requested-by": "jane", "roadstead.dev/lane": "bulk",
+                },
+            },
+            "spec": {"template": {"spec": {}}},
+        })
+    }
+
+    #[test]
+    fn a_held_deployment_becomes_a_message_with_the_digest_of_what_is_stored() {
+        let lane = |asked: Option<&str>| asked.unwrap().parse::<Lane>().unwrap();
+        let change = Change::of("east", stored("closed", "held"), lane, 1 << 20).unwrap().unwrap();
+        assert_eq!(change.id(), "u.abcdefghij.bulk.1");
+        assert_eq!(change.digest, Digest::of_value(&json!({"spec": {}})).unwrap());
+        assert_eq!(change.requested_by.as_deref(), Some("jane"));
+        assert!(change.deployment.is_some());
+    }
+
+    #[test]
+    fn what_is_not_held_any_more_is_no_message() {
+        for (gate, phase) in [("open", "held"), ("closed", "released"), ("closed", "dead")] {
+            let message = Change::of("east", stored(gate, phase), |_| Lane::Normal, 1 << 20).unwrap();
+            assert_eq!(message, None, "{gate} {phase}");
+        }
     }
 
     #[test]

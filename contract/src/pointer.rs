@@ -28,6 +28,14 @@ pub struct Pointer {
     pub requested_by: Option<String>,
 }
 
+impl Pointer {
+    /// Whether both point to the same attempt of the same change of the same object, whatever else they say.
+    #[must_use]
+    pub fn is_same_attempt(&self, other: &Self) -> bool {
+        (&self.uid, &self.change, self.attempt) == (&other.uid, &other.change, other.attempt)
+    }
+}
+
 impl From<&Change> for Pointer {
     fn from(change: &Change) -> Self {
         Self {

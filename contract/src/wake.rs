@@ -16,6 +16,9 @@ pub struct Wake {
     pub pointer: Pointer,
     /// How often it failed so far.
     pub tries: u32,
+    /// How many of those failures count against its budget.
+    #[serde(default)]
+    pub refusals: u32,
     /// Why it failed the last time, with the causes.
     pub last_error: String,
     /// Sequence of its message in the stream of changes.
@@ -79,6 +82,7 @@ mod tests {
                 requested_by: None,
             },
             tries: 3,
+            refusals: 2,
             last_error: "refused".into(),
             sequence: 7,
             published: 1_700_000_000_000_000_000,

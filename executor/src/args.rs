@@ -23,6 +23,9 @@ pub struct Args {
     /// A rollout fails once a container of its pods restarted this often and waits for its next start; 0: never
     #[arg(long, env = "ROADSTEAD_CRASH_LOOP_RESTARTS", default_value_t = 5)]
     pub crash_loop_restarts: u32,
+    /// A change that was refused this often (by a webhook, a policy, a quota, as invalid) is given up
+    #[arg(long, env = "ROADSTEAD_ATTEMPTS", default_value = "10")]
+    pub attempts: NonZeroU32,
     /// Namespace that Roadstead is installed in
     #[arg(long, env = "ROADSTEAD_NAMESPACE", default_value = "roadstead")]
     pub release_namespace: DnsLabel,
@@ -43,7 +46,8 @@ mod tests {
         let args = parse(&["--slots", "3", "--slot-timeout", "90s"]).unwrap();
         assert_eq!((args.slots.get(), args.slot_timeout), (3, Duration::from_secs(90)));
         assert_eq!(parse(&["--urgent-slots", "0"]).unwrap().urgent_slots, 0, "none has to be reserved");
-        assert!(parse(&["--slots", "0"]).is_err());
+        assert_eq!(parse(&[]).unwrap().attempts.get(), 10);
+        assert!(parse(&["--slots", "0"]).is_err() && parse(&["--attempts", "0"]).is_err());
         assert!(parse(&["--slot-timeout", "soon"]).is_err());
     }
 }

@@ -3,7 +3,7 @@
 
 use contract::{
     Gate, Key, Phase,
-    key::{LIFT, PHASE_LABEL},
+    key::{LIFT, PHASE_LABEL, REPLAY},
 };
 use json_patch::{
     AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation,
@@ -68,6 +68,14 @@ impl<'a> Edit<'a> {
     pub(crate) fn without_lift(mut self) -> Self {
         if self.live.lift {
             self.remove(&["metadata", "annotations", LIFT]);
+        }
+        self
+    }
+
+    /// Takes the order away that replayed a change: it was obeyed.
+    pub(crate) fn without_replay(mut self) -> Self {
+        if self.live.replay {
+            self.remove(&["metadata", "annotations", REPLAY]);
         }
         self
     }

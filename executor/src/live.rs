@@ -3,7 +3,7 @@
 
 use contract::{
     Digest, OnFailure, State,
-    key::{LANE, LIFT, ON_FAILURE},
+    key::{LANE, LIFT, ON_FAILURE, REPLAY},
 };
 use kube::{api::DynamicObject, runtime::watcher::Event};
 use serde_json::Value;
@@ -48,6 +48,8 @@ pub struct Live {
     pub on_failure: OnFailure,
     /// Whether the annotation stands that lifts a quarantine.
     pub lift: bool,
+    /// Whether the order stands to replay a dead change.
+    pub replay: bool,
     /// Whether a rollback still owns the fields that it wrote.
     pub owned_by_rollback: bool,
     /// Whether `metadata.labels` is there at all.
@@ -100,6 +102,7 @@ impl Live {
                 annotations.and_then(|map| map.get(ON_FAILURE)).map(String::as_str),
             ),
             lift: annotations.is_some_and(|map| map.contains_key(LIFT)),
+            replay: annotations.is_some_and(|map| map.contains_key(REPLAY)),
             owned_by_rollback: ownership::is_ours(
                 metadata.managed_fields.iter().flatten().map(|entry| entry.manager.as_deref()),
             ),

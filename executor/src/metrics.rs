@@ -38,6 +38,7 @@ pub struct Metrics {
     slots_in_use: Gauge,
     waiting: Family<LaneLabels, Gauge>,
     oldest_waiting: Family<LaneLabels, Gauge>,
+    concurrency: Gauge,
     followed: Gauge,
     rollbacks: Counter,
     kubernetes_events: Family<ReasonLabels, Counter>,
@@ -65,8 +66,13 @@ impl Metrics {
         );
         registry.register("releases", "Changes let through by this process", metrics.releases.clone());
         registry.register("outcomes", "Events published about changes, by phase", metrics.outcomes.clone());
-        registry.register("retries", "Messages put back into the queue, by reason", metrics.retries.clone());
-        registry.register("dead_letters", "Messages given up", metrics.dead_letters.clone());
+        registry.register("retries", "Changes that are tried again, by reason", metrics.retries.clone());
+        registry.register("dead_letters", "Changes and messages given up", metrics.dead_letters.clone());
+        registry.register(
+            "concurrency",
+            "Changes worked on at a time at most: halved while the API server is busy, 1 while it is away",
+            metrics.concurrency.clone(),
+        );
         registry.register(
             "event_failures",
             "Events that were not published at the first try",
@@ -150,14 +156,19 @@ impl Metrics {
         self.event_failures.inc();
     }
 
-    /// A message was put back.
+    /// A change is tried again.
     pub fn retried(&self, reason: &'static str) {
         self.retries.get_or_create(&ReasonLabels { reason }).inc();
     }
 
-    /// A message was given up.
+    /// A change, or a message that is none, was given up.
     pub fn buried(&self) {
         self.dead_letters.inc();
+    }
+
+    /// How many changes may be worked on at a time.
+    pub fn concurrency(&self, most: usize) {
+        self.concurrency.set(i64::try_from(most).unwrap_or(i64::MAX));
     }
 
     /// Slots in use, and all of them.

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::Args,
-    consume::{Consumer, Worker},
+    consume::{Consumer, Finder, Worker},
     deployments::Deployments,
     event::{self, Events},
     follow::Follower,
@@ -30,6 +30,9 @@ use crate::{
 
 /// Longest wait for the last bytes to NATS.
 const FLUSH: Duration = Duration::from_secs(2);
+
+/// How often it is looked for changes that nothing brings on any more.
+const FIND: Duration = Duration::from_secs(30);
 
 /// The parts that have to be ready.
 struct Waiting {
@@ -101,6 +104,7 @@ async fn execute(
         events: Events::new(context.clone(), cluster.clone(), metrics.clone(), recorder),
         cluster,
         metrics,
+        attempts: args.attempts,
     });
     let view = View::default();
     let viewer = Viewer {
@@ -128,6 +132,8 @@ async fn execute(
     let crash_loop = NonZeroU32::new(args.crash_loop_restarts);
     let follower = Follower { worker: Arc::clone(&worker), crash_loop };
     parts.add("rollouts", follower.run(waiting.rollouts, stop.clone()));
+    let finder = Finder { view: view.clone(), worker: Arc::clone(&worker), interval: FIND };
+    parts.add("what nothing brings on", finder.run(stop.clone()));
     let consumer = Consumer { context, replicas: common.nats.replicas, vacancies, worker, view };
     parts.add("queue", consumer.run(waiting.queue, stop.clone()));
 

@@ -48,7 +48,7 @@ pub enum Wait {
 /// Why a change will never be let through.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stale {
-    /// The Deployment is gone, or another one has its name.
+    /// The Deployment is gone, or goes with its namespace, or another one has its name.
     Gone,
     /// A newer change waits in its place.
     Superseded(ChangeId),

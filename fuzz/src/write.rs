@@ -2,7 +2,10 @@
 //! empty, null or not there, forged keys of ours. What the API server would make of each goes through
 //! [`crate::review`].
 
-use contract::{Key, key::PHASE_LABEL};
+use contract::{
+    Key,
+    key::{PHASE_LABEL, REPLAY},
+};
 use serde_json::{Map, Value, json};
 
 use crate::review;
@@ -69,12 +72,24 @@ fn map(choices: &mut Choices<'_>, ours: &[&str]) -> Option<Value> {
     };
     let mut members = Map::new();
     for _ in 0..count {
-        let theirs = ["", "~", "/", "~1", "~0", "a/b~c", "roadstead.dev/lane", "roadstead.dev", "gate"];
+        let theirs =
+            ["", "~", "/", "~1", "~0", "a/b~c", "roadstead.dev/lane", REPLAY, "roadstead.dev", "gate"];
         let key = choices.next();
         let key = if key < 128 { ours[key % ours.len()] } else { theirs[key % theirs.len()] };
         let digest = "0".repeat(64);
-        let values =
-            ["closed", "open", "held", "released", "", "true", "abcdefghij", "urgent", digest.as_str(), "\n"];
+        let values = [
+            "closed",
+            "open",
+            "held",
+            "released",
+            "dead",
+            "",
+            "true",
+            "abcdefghij",
+            "urgent",
+            digest.as_str(),
+            "\n",
+        ];
         members.insert(key.to_owned(), choices.of(&values).into());
     }
     Some(Value::Object(members))

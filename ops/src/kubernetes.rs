@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use axum::http::{HeaderValue, header::USER_AGENT};
-use kube::{Client, Config, config::InferConfigError};
+use kube::{Client, Config, client::ClientBuilder, config::InferConfigError};
+use tower::util::MapResponseLayer;
 
-use crate::BoxError;
+use crate::{BoxError, retry_after};
 
 /// How long a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -28,7 +29,8 @@ pub async fn client(user_agent: &'static str) -> Result<Client, ClientError> {
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT);
     config.headers.push((USER_AGENT, HeaderValue::from_static(user_agent)));
-    Ok(Client::try_from(config)?)
+    let builder = ClientBuilder::try_from(config)?;
+    Ok(builder.with_layer(&MapResponseLayer::new(retry_after::told_in_the_body)).build())
 }
 
 /// Waits until the API server answers; tells why it does not, and goes on trying.

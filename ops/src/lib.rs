@@ -9,6 +9,7 @@ pub mod namespaces;
 pub mod nats;
 pub mod publish;
 pub mod readiness;
+pub mod retry_after;
 #[cfg(feature = "seeded-bugs")]
 pub mod seeded;
 pub mod streams;

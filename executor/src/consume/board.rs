@@ -1,6 +1,6 @@
 //! Which queues may hold messages, and which is served next: urgent before normal before bulk, and within a lane
-//! the shard of the namespace whose turn it is, so that none starves another. Pure; the consumer tells it what it
-//! learns.
+//! the shard of the namespace whose turn it is, so that none starves another; what wakes in a lane and what is new
+//! there take turns. Pure; the consumer tells it what it learns.
 
 use std::time::Instant;
 
@@ -73,6 +73,8 @@ pub struct Board {
     beliefs: Vec<Belief>,
     /// Where each lane's turn is, among the shards of which nothing is known.
     turns: [u16; Lane::ALL.len()],
+    /// Whether the last message of each lane was a second look.
+    woke: [bool; Lane::ALL.len()],
     /// Looks without a signal so far.
     looks: usize,
 }
@@ -80,7 +82,7 @@ pub struct Board {
 impl Default for Board {
     fn default() -> Self {
         let beliefs = vec![Belief::default(); Place::all().count()];
-        Self { beliefs, turns: [0; Lane::ALL.len()], looks: 0 }
+        Self { beliefs, turns: [0; Lane::ALL.len()], woke: [false; Lane::ALL.len()], looks: 0 }
     }
 }
 
@@ -132,21 +134,31 @@ impl Board {
     /// The queue that is served next, if any may hold a message that is not being pulled already; `open` are the lanes
     /// for which there is a slot.
     pub fn pick(&mut self, index: &mut Index, open: impl Fn(Lane) -> bool) -> Option<Pick> {
-        for (lane, turn) in Lane::ALL.into_iter().zip(&mut self.turns).filter(|(lane, _)| open(*lane)) {
+        for (at, lane) in Lane::ALL.into_iter().enumerate().filter(|(_, lane)| open(*lane)) {
+            let wakes = self.beliefs[Place::wake(lane).index()].may_be_pulled();
+            if wakes && !self.woke[at] {
+                self.woke[at] = true;
+                return Some(self.pull(Place::wake(lane), None));
+            }
             let mut may = Shards::default();
             for (may, shard) in may.iter_mut().zip(0..) {
-                let belief = &self.beliefs[Place { lane, shard }.index()];
-                *may = belief.marked && belief.pulling < belief.expected.max(1);
+                *may = self.beliefs[Place { lane, shard: Some(shard) }.index()].may_be_pulled();
             }
-            if let Some((namespace, shard)) = index.next(lane, &may, turn) {
-                let place = Place { lane, shard };
-                let belief = &mut self.beliefs[place.index()];
-                belief.pulling += 1;
-                let (patience, learned) = (belief.patience, belief.learned);
-                return Some(Pick { place, turn: namespace, patience, learned });
+            if let Some((namespace, shard)) = index.next(lane, &may, &mut self.turns[at]) {
+                self.woke[at] = false;
+                return Some(self.pull(Place { lane, shard: Some(shard) }, namespace));
+            }
+            if wakes {
+                return Some(self.pull(Place::wake(lane), None));
             }
         }
         None
+    }
+
+    fn pull(&mut self, place: Place, turn: Option<Name>) -> Pick {
+        let belief = &mut self.beliefs[place.index()];
+        belief.pulling += 1;
+        Pick { place, turn, patience: belief.patience, learned: belief.learned }
     }
 
     /// What the pull of a pick came to.
@@ -174,6 +186,11 @@ impl Board {
 }
 
 impl Belief {
+    /// Whether it may hold a message that is not being pulled already.
+    fn may_be_pulled(&self) -> bool {
+        self.marked && self.pulling < self.expected.max(1)
+    }
+
     fn mark(&mut self) {
         self.marked = true;
         self.learned += 1;
@@ -187,7 +204,7 @@ mod tests {
     use super::*;
 
     fn place(lane: Lane, shard: u16) -> Place {
-        Place { lane, shard }
+        Place { lane, shard: Some(shard) }
     }
 
     /// The next pick where nobody is known to wait.
@@ -196,7 +213,7 @@ mod tests {
     }
 
     /// The queues in the order in which they are picked, each pull coming to one message with none behind.
-    fn picks(board: &mut Board, count: usize) -> Vec<(Lane, u16)> {
+    fn picks(board: &mut Board, count: usize) -> Vec<(Lane, Option<u16>)> {
         let mut order = Vec::new();
         for _ in 0..count {
             let Some(pick) = next(board) else { break };
@@ -268,8 +285,25 @@ mod tests {
         for shard in [7, 1, 30] {
             board.signal(place(Lane::Normal, shard));
         }
-        let order: Vec<_> = picks(&mut board, 5).into_iter().map(|(_, shard)| shard).collect();
+        let order: Vec<_> = picks(&mut board, 5).into_iter().filter_map(|(_, shard)| shard).collect();
         assert_eq!(order, [1, 7, 30, 1, 7]);
+    }
+
+    #[test]
+    fn what_wakes_in_a_lane_and_what_is_new_there_take_turns() {
+        let mut board = Board::default();
+        for place in [Place::wake(Lane::Normal), place(Lane::Normal, 3), place(Lane::Urgent, 3)] {
+            board.signal(place);
+        }
+        let pick = next(&mut board).unwrap();
+        assert_eq!(pick.place, place(Lane::Urgent, 3));
+        board.pulled(&pick, Pulled::Nothing);
+        let order = picks(&mut board, 4);
+        assert_eq!(order, [None, Some(3), None, Some(3)].map(|shard| (Lane::Normal, shard)));
+        let pick = next(&mut board).unwrap();
+        board.pulled(&pick, Pulled::Nothing);
+        let order = picks(&mut board, 2);
+        assert_eq!(order, [(Lane::Normal, Some(3)); 2], "nothing wakes any more");
     }
 
     #[test]
@@ -305,7 +339,7 @@ mod tests {
         board.comes_again(queue, now + Duration::from_secs(2));
         board.comes_again(queue, now + Duration::from_secs(1));
         board.look_on(now);
-        assert_eq!(picks(&mut board, 1), [(Lane::Urgent, 0)], "the first of the round");
+        assert_eq!(picks(&mut board, 1), [(Lane::Urgent, Some(0))], "the first of the round");
         let pick = next(&mut board).unwrap();
         board.pulled(&pick, Pulled::Nothing);
         board.look_on(now + Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! The durable pull consumers: one a lane and shard. Made again whenever one may be missing; that changes nothing
+//! The durable pull consumers: one a lane and shard, and one of what wakes in each lane. Made again whenever one may be missing; that changes nothing
 //! where it is there.
 
 use std::{collections::HashMap, time::Duration};
@@ -8,7 +8,7 @@ use async_nats::jetstream::{
     consumer::{AckPolicy, Config as Known, DeliverPolicy, pull},
 };
 use contract::{
-    stream::{self, CHANGES},
+    stream::{CHANGES, WAKE},
     subject::{self, SubjectError},
 };
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -30,14 +30,17 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub(super) async fn ensure(context: &Context, cluster: &str, replicas: usize) -> Result<(), BoxError> {
     let all = async {
         streams::ensure(context, replicas).await?;
-        let stream = context.get_stream_no_info(CHANGES).await?;
-        let there: HashMap<_, _> =
-            stream.consumers().map_ok(|info| (info.name, info.config)).try_collect().await?;
+        let mut there = HashMap::new();
+        for name in [CHANGES, WAKE] {
+            let stream = context.get_stream_no_info(name).await?;
+            let known: Vec<_> = stream.consumers().try_collect().await?;
+            there.extend(known.into_iter().map(|info| (info.name, info.config)));
+        }
         let made = Place::all().map(async |place| {
             let config = config(cluster, place)?;
             let known = config.durable_name.as_ref().and_then(|name| there.get(name));
             if known.is_none_or(|known| differs(known, &config)) {
-                context.create_consumer_on_stream(config, CHANGES).await?;
+                context.create_consumer_on_stream(config, place.stream()).await?;
             }
             Ok::<_, BoxError>(())
         });
@@ -52,9 +55,9 @@ pub(super) async fn ensure(context: &Context, cluster: &str, replicas: usize) ->
     tokio::time::timeout(LIMIT, all).await.map_err(|_| "the consumers could not be made in time")?
 }
 
-fn config(cluster: &str, Place { lane, shard }: Place) -> Result<pull::Config, SubjectError> {
+fn config(cluster: &str, place: Place) -> Result<pull::Config, SubjectError> {
     Ok(pull::Config {
-        durable_name: Some(stream::consumer(cluster, lane, shard)),
+        durable_name: Some(place.consumer(cluster)),
         // The last message of each Deployment is all that counts: older ones were superseded by it.
         deliver_policy: DeliverPolicy::LastPerSubject,
         ack_policy: AckPolicy::Explicit,
@@ -63,7 +66,10 @@ fn config(cluster: &str, Place { lane, shard }: Place) -> Result<pull::Config, S
         max_deliver: -1,
         // Messages that wait for their delay count as well; how many are in hand is limited by who pulls.
         max_ack_pending: -1,
-        filter_subject: subject::change_filter(cluster, lane, shard)?,
+        filter_subject: match place.shard {
+            Some(shard) => subject::change_filter(cluster, place.lane, shard)?,
+            None => subject::wake_filter(cluster, place.lane)?,
+        },
         ..pull::Config::default()
     })
 }

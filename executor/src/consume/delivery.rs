@@ -7,19 +7,16 @@ use async_nats::{
     Client, Message, StatusCode,
     jetstream::{self, Context},
 };
-use contract::{
-    Change, DeadLetter, Lane,
-    stream::{CHANGES, consumer},
-    subject::{self, ChangeSubject},
-};
-use ops::{BoxError, chain, publish::publish};
+use contract::subject::{ChangeSubject, SubjectError};
+use ops::{BoxError, chain};
 
 use super::{
+    Worker,
     board::{Patience, Pick},
     inbox::Inboxes,
+    place::Place,
 };
 use crate::{
-    error::Failure,
     metrics::Metrics,
     outcome::{Outcome, Reason},
     queue::Queued,
@@ -46,9 +43,12 @@ const fn request(patience: Patience) -> &'static str {
 pub(super) struct Delivery {
     message: Message,
     reply: async_nats::Subject,
-    /// Its sequence in the stream.
+    /// The queue that it comes from.
+    pub(super) place: Place,
+    /// Its sequence in that queue's stream.
     pub(super) sequence: u64,
-    published: i128,
+    /// When that stream took it, in nanoseconds since 1970.
+    pub(super) published: i128,
     /// How often it was delivered, this time included.
     pub(super) delivered: u64,
     /// Messages behind it in its queue.
@@ -74,9 +74,9 @@ pub(super) async fn pull(
     pick: &Pick,
 ) -> Result<Option<Delivery>, PullError> {
     let client = context.client();
-    let queue = consumer(cluster, pick.place.lane, pick.place.shard);
+    let (stream, queue) = (pick.place.stream(), pick.place.consumer(cluster));
     // The answer comes with the message's subject: an inbox that others share at the same time would not know it.
-    let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{CHANGES}.{queue}");
+    let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{queue}");
     let message = inboxes.request(&client, subject, request(pick.patience), PULL).await?;
     #[cfg(feature = "seeded-bugs")]
     if ops::seeded::seeded("ack-before-release")
@@ -86,7 +86,8 @@ pub(super) async fn pull(
     }
     match message.status {
         None => {
-            Delivery::of(message, context).map(Some).map_err(|error| PullError::NoReply(error.to_string()))
+            let delivery = Delivery::of(message, pick.place, context);
+            delivery.map(Some).map_err(|error| PullError::NoReply(error.to_string()))
         }
         Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => Ok(None),
         Some(status) => Err(PullError::Status(status)),
@@ -94,11 +95,12 @@ pub(super) async fn pull(
 }
 
 impl Delivery {
-    fn of(message: Message, context: &Context) -> Result<Self, BoxError> {
+    fn of(message: Message, place: Place, context: &Context) -> Result<Self, BoxError> {
         let reply = message.reply.clone().ok_or("it has no reply subject")?;
         let message = jetstream::Message { message, context: context.clone() };
         let info = message.info()?;
         Ok(Self {
+            place,
             sequence: info.stream_sequence,
             published: info.published.unix_timestamp_nanos(),
             delivered: u64::try_from(info.delivered).unwrap_or(1),
@@ -108,23 +110,24 @@ impl Delivery {
         })
     }
 
-    /// The change that it carries, if it is a message of ours on the subject where it belongs.
-    pub(super) fn change(&self, cluster: &str) -> Result<Change, Failure> {
-        let address = ChangeSubject::parse(&self.message.subject)?;
-        let change: Change = contract::envelope::open(&self.message.payload)?;
-        let says = ChangeSubject {
-            cluster: change.cluster.clone(),
-            lane: change.lane,
-            namespace: change.namespace.clone(),
-            name: change.name.clone(),
-        };
-        if says == address && says.cluster == cluster { Ok(change) } else { Err(Failure::Misaddressed) }
+    /// Where it belongs: the Deployment and the lane of its subject.
+    pub(super) fn address(&self) -> Result<ChangeSubject, SubjectError> {
+        match self.place.shard {
+            Some(_) => ChangeSubject::parse(&self.message.subject),
+            None => ChangeSubject::parse_wake(&self.message.subject),
+        }
     }
 
-    /// What it says without being read: which change of the lane it is; `None` where it is none of ours.
-    pub(super) fn queued(&self, lane: Lane) -> Option<Queued> {
+    /// What a message of the queue says without being read: which change of the lane it is; `None` where it is none
+    /// of ours.
+    pub(super) fn queued(&self) -> Option<Queued> {
         let published = i64::try_from(self.published / 1_000_000).ok()?;
-        Queued::read(&self.message, lane, self.sequence, published)
+        self.place.shard.and_then(|_| Queued::read(&self.message, self.place.lane, self.sequence, published))
+    }
+
+    /// What it says.
+    pub(super) fn payload(&self) -> &[u8] {
+        &self.message.payload
     }
 
     /// The subject that it was on.
@@ -132,26 +135,24 @@ impl Delivery {
         &self.message.subject
     }
 
-    /// Settles it; answers when it comes again, if it does. What fails here is delivered again after the ack wait,
-    /// and then found to be done.
-    pub(super) async fn settle(
-        self,
-        outcome: Outcome,
-        context: &Context,
-        cluster: &str,
-        metrics: &Metrics,
-    ) -> Option<Duration> {
-        let client = context.client();
+    /// Settles it; answers where and when something comes again, if it does. What fails here is delivered again after
+    /// the ack wait, and then found to be done.
+    pub(super) async fn settle(self, outcome: Outcome, worker: &Worker) -> Option<(Place, Duration)> {
+        let (client, metrics) = (worker.events.context().client(), &worker.metrics);
         match outcome {
             Outcome::Done => self.answer(&client, "+ACK").await,
             Outcome::Retry(pause, reason) => return self.put_back(&client, pause, reason, metrics).await,
+            Outcome::Wakes(pause, reason) => {
+                metrics.retried(reason.as_str());
+                self.answer(&client, "+ACK").await;
+                return Some((Place::wake(self.place.lane), pause));
+            }
             Outcome::Dead(error) => {
-                if let Err(failure) = self.bury(context, cluster, error).await {
+                if let Err(failure) = worker.bury(&self, error).await {
                     tracing::warn!(error = chain(&failure), "a dead letter is not kept yet");
                     let pause = Reason::Nats.pause(self.delivered);
                     return self.put_back(&client, pause, Reason::Nats, metrics).await;
                 }
-                metrics.buried();
                 self.answer(&client, "+TERM given up, see ROADSTEAD_DEAD").await;
             }
         }
@@ -181,44 +182,12 @@ impl Delivery {
         pause: Duration,
         reason: Reason,
         metrics: &Metrics,
-    ) -> Option<Duration> {
+    ) -> Option<(Place, Duration)> {
         metrics.retried(reason.as_str());
         // Without a delay it is the next that is delivered, before what stands behind it.
         let delayed = || format!(r#"-NAK {{"delay": {}}}"#, pause.as_nanos());
         let word = if pause.is_zero() { "-NAK".to_owned() } else { delayed() };
         let sent = tokio::time::timeout(SETTLE, client.publish(self.reply.clone(), word.into())).await;
-        matches!(sent, Ok(Ok(()))).then_some(pause)
-    }
-
-    async fn bury(&self, context: &Context, cluster: &str, error: String) -> Result<(), Failure> {
-        let address = ChangeSubject::parse(&self.message.subject).ok();
-        let (namespace, name) = address.map_or_else(
-            || (DeadLetter::UNREADABLE.to_owned(), self.sequence.to_string()),
-            |address| (address.namespace, address.name),
-        );
-        tracing::error!(
-            namespace,
-            deployment = name,
-            sequence = self.sequence,
-            error,
-            "a message is given up"
-        );
-        let subject = subject::dead(cluster, &namespace, &name)?;
-        let letter = DeadLetter {
-            cluster: cluster.to_owned(),
-            namespace,
-            name,
-            subject: self.message.subject.to_string(),
-            sequence: self.sequence,
-            published: self.published,
-            attempts: self.delivered,
-            error,
-            change: contract::envelope::open(&self.message.payload).ok(),
-            raw: None,
-            truncated: false,
-        };
-        let letter = if letter.change.is_some() { letter } else { letter.with_raw(&self.message.payload) };
-        publish(context, subject, &letter).await?;
-        Ok(())
+        matches!(sent, Ok(Ok(()))).then_some((self.place, pause))
     }
 }

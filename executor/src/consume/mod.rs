@@ -1,12 +1,17 @@
 //! The consumer: pulls one message for each slot that is free, and no more, so that whatever is more urgent by then
 //! comes first. Every answer has a limit of time: nothing can stall the loop.
 
+mod again;
 mod board;
 mod consumers;
+mod dead;
 mod delivery;
 mod inbox;
+mod limit;
 mod place;
 mod serve;
+mod stranded;
+mod task;
 mod work;
 
 use std::{
@@ -28,15 +33,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::work::Worker;
 use self::{
     board::{Board, Pick, Pulled},
     inbox::Inboxes,
+    limit::{Limit, Word},
     place::Place,
 };
+pub use self::{stranded::Finder, work::Worker};
 use crate::{queue::View, slots::Vacancies};
 
-/// Messages in hand at a time, however many slots are free.
+/// Messages in hand at a time while the API server is well, however many slots are free.
 const IN_HAND: usize = 16;
 
 /// How long a round of looks into every queue takes. Signals tell of new messages at once; a look finds those that
@@ -76,9 +82,11 @@ enum News {
 /// How a pull ended.
 #[derive(Clone, Copy)]
 struct End {
-    place: Place,
     granted: bool,
-    comes_again: Option<Duration>,
+    /// Where something comes again, and when.
+    comes_again: Option<(Place, Duration)>,
+    /// What the work said about the API server, if there was any.
+    word: Option<Word>,
 }
 
 /// The state of the loop.
@@ -90,6 +98,7 @@ struct Hands {
     sender: mpsc::UnboundedSender<News>,
     /// Pulls on their way that have no slot yet.
     without_slot: usize,
+    limit: Limit,
     /// Whether the queue has to be looked after.
     broken: bool,
 }
@@ -121,6 +130,7 @@ impl Consumer {
                 pause = if repaired.elapsed() > CALM { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
                 repaired = Instant::now();
             }
+            self.worker.metrics.concurrency(hands.limit.concurrency(Instant::now()));
             while let Some(pick) = hands.next(*self.vacancies.borrow_and_update(), &self.view) {
                 hands.pull(pick, self.context.clone(), Arc::clone(&self.worker), self.view.clone());
             }
@@ -165,13 +175,15 @@ impl Hands {
             news,
             sender,
             without_slot: 0,
+            limit: Limit::new(IN_HAND),
             broken: true,
         }
     }
 
     /// The next queue to pull from, if there is a slot for what comes.
     fn next(&mut self, vacancies: Vacancies, view: &View) -> Option<Pick> {
-        let (without_slot, room) = (self.without_slot, !self.broken && self.pulls.len() < IN_HAND);
+        let limit = self.limit.room(Instant::now());
+        let (without_slot, room) = (self.without_slot, !self.broken && self.pulls.len() < limit);
         let is_open = |lane| room && without_slot < vacancies.of(lane);
         view.with(|index| self.board.pick(index, is_open))
     }
@@ -186,20 +198,27 @@ impl Hands {
                 let _ = sender.send(news);
             };
             let pulled = delivery::pull(&context, &inboxes, &worker.cluster, &pick).await;
-            tell(News::Pulled(pick.clone(), match &pulled {
-                Ok(Some(delivery)) => Pulled::Message { behind: delivery.behind },
-                Ok(None) => Pulled::Nothing,
-                Err(_) => Pulled::Failed,
-            }));
+            tell(News::Pulled(
+                pick.clone(),
+                match &pulled {
+                    Ok(Some(delivery)) => Pulled::Message { behind: delivery.behind },
+                    Ok(None) => Pulled::Nothing,
+                    Err(_) => Pulled::Failed,
+                },
+            ));
             if let (Some(turn), Ok(None) | Err(_)) = (&pick.turn, &pulled) {
-                view.with(|index| index.unused(place.lane, place.shard, turn));
+                view.with(|index| index.unused(place.lane, place.shard.unwrap_or_default(), turn));
             }
             let delivery = match pulled {
                 Ok(Some(delivery)) => delivery,
-                Ok(None) => return End { place, granted: false, comes_again: None },
+                Ok(None) => return End { granted: false, comes_again: None, word: None },
                 Err(error) => {
-                    tracing::debug!(error = chain(&error), lane = %place.lane, shard = place.shard, "no answer to a pull");
-                    return End { place, granted: false, comes_again: None };
+                    tracing::debug!(
+                        error = chain(&error),
+                        queue = place.consumer(&worker.cluster),
+                        "no answer to a pull"
+                    );
+                    return End { granted: false, comes_again: None, word: None };
                 }
             };
             let granted = AtomicBool::new(false);
@@ -210,15 +229,16 @@ impl Hands {
                     }
                 })
                 .await;
-            let comes_again = delivery.settle(outcome, &context, &worker.cluster, &worker.metrics).await;
-            End { place, granted: granted.into_inner(), comes_again }
+            let word = Some(Word::of(&outcome));
+            let comes_again = delivery.settle(outcome, &worker).await;
+            End { granted: granted.into_inner(), comes_again, word }
         });
     }
 
     fn signalled(&mut self, subject: &str, worker: &Worker) {
         if let Ok(address) = ChangeSubject::parse(subject) {
             worker.events.queued(&address.namespace, &address.name);
-            self.board.signal(Place { lane: address.lane, shard: shard(&address.namespace) });
+            self.board.signal(Place { lane: address.lane, shard: Some(shard(&address.namespace)) });
         }
     }
 
@@ -236,9 +256,12 @@ impl Hands {
         if !end.granted {
             self.without_slot = self.without_slot.saturating_sub(1);
         }
+        if let Some(word) = end.word {
+            self.limit.heard(word, Instant::now());
+        }
         match end.comes_again {
-            Some(Duration::ZERO) => self.board.put_back(end.place),
-            Some(pause) => self.board.comes_again(end.place, Instant::now() + pause + LATE),
+            Some((place, Duration::ZERO)) => self.board.put_back(place),
+            Some((place, pause)) => self.board.comes_again(place, Instant::now() + pause + LATE),
             None => {}
         }
     }

@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use contract::{ChangeId, Lane, Phase, subject::ChangeSubject};
+use contract::{
+    ChangeId, Lane, Phase,
+    subject::{ChangeSubject, shard},
+};
 use ops::chain;
 
 use super::{Worker, board::Pick, delivery::Delivery};
@@ -40,19 +43,24 @@ impl Worker {
         delivery: &Delivery,
         granted: impl Fn() + Send + Sync,
     ) -> Outcome {
-        let Ok(ChangeSubject { namespace, name, .. }) = ChangeSubject::parse(delivery.subject()) else {
+        let Ok(ChangeSubject { namespace, name, .. }) = delivery.address() else {
             return self.work(delivery, granted).await;
+        };
+        // A second look stands in its change's place.
+        let sequence = match pick.place.shard {
+            Some(_) => delivery.sequence,
+            None => delivery.wake().map(|wake| wake.sequence).unwrap_or_default(),
         };
         let (lane, own) = (pick.place.lane, (&*namespace, &*name));
         let (choice, is_done) = view.with(|index| {
-            let queued = delivery.queued(lane);
+            let queued = delivery.queued();
             let is_done = queued.as_ref().is_some_and(|queued| index.is_done(queued));
             if let Some(queued) = queued.filter(|_| !is_done) {
                 // The stream may not have told of it yet.
                 index.queued(&namespace, &name, queued, now());
             }
-            let at = (lane, pick.place.shard);
-            (index.choose(at, pick.turn.as_ref(), own, delivery.sequence), is_done)
+            let at = (lane, shard(&namespace));
+            (index.choose(at, pick.turn.as_ref(), own, sequence), is_done)
         });
         if is_done && choice == Choice::Own {
             return Outcome::Done;
@@ -75,13 +83,13 @@ impl Worker {
             if let Some(reason) = reason {
                 return reason.retry(delivery.delivered);
             }
-            view.with(|index| index.reconsider(&namespace, &name, delivery.sequence));
+            view.with(|index| index.reconsider(&namespace, &name, sequence));
         }
         let outcome = self.work(delivery, granted).await;
         let after = match &outcome {
             Outcome::Done | Outcome::Dead(_) => After::Over,
             Outcome::Retry(_, Reason::NoSlot) => After::PutBack,
-            Outcome::Retry(..) => After::Aside,
+            Outcome::Retry(..) | Outcome::Wakes(..) => After::Aside,
         };
         view.with(|index| index.settle(&namespace, &name, after));
         outcome

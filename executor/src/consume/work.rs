@@ -1,14 +1,14 @@
 //! The work on one message: from what it says to what becomes of it.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use contract::{Phase, Pointer};
 use ops::chain;
 
-use super::delivery::Delivery;
+use super::{delivery::Delivery, task::Task};
 use crate::{
     error::{Failure, Remedy},
-    event::{EventReason, Events, Subject},
+    event::{Events, Subject},
     live::Live,
     metrics::Metrics,
     outcome::{Outcome, Reason},
@@ -31,46 +31,35 @@ pub struct Worker {
     pub cluster: String,
     /// Counters.
     pub metrics: Metrics,
+    /// How often a change may be refused before it is given up.
+    pub attempts: NonZeroU32,
 }
 
 impl Worker {
     /// Works on a message; `granted` is called when its change has a slot.
     pub(super) async fn work(&self, delivery: &Delivery, granted: impl Fn() + Send + Sync) -> Outcome {
-        let delivered = delivery.delivered;
-        let worked = match delivery.change(&self.cluster) {
-            Ok(change) => {
-                self.metrics.received(change.lane);
-                let pointer = Pointer::from(&change);
-                let work = tokio::time::timeout(LIMIT, self.decide(&pointer, delivery, granted));
-                let outcome = work.await.unwrap_or_else(|_| Ok(Reason::Overrun.retry(delivered)));
-                outcome.map_err(|failure| (Some(pointer), failure))
-            }
-            Err(failure) => Err((None, failure)),
+        let task = match delivery.task(&self.cluster) {
+            Ok(task) => task,
+            Err(failure) => return failure.outcome(delivery.delivered),
         };
-        worked.unwrap_or_else(|(pointer, failure)| {
-            tell_of(pointer.as_ref(), &failure, delivered);
-            if let Some(pointer) = &pointer {
-                self.tell_of_retry(pointer, &failure, delivered);
-            }
-            failure.outcome(delivered)
-        })
-    }
-
-    /// What somebody has to remove is told of on the Deployment, too.
-    fn tell_of_retry(&self, pointer: &Pointer, failure: &Failure, delivered: u64) {
-        if let Remedy::Retry(Reason::Forbidden | Reason::Refused) = failure.remedy() {
-            let message = format!("not let through yet, tried again: {}", chain(failure));
-            let tries = u32::try_from(delivered).unwrap_or(u32::MAX);
-            self.events.note(&Subject::from(pointer), EventReason::Retrying, &message, tries);
-        }
+        self.metrics.received(task.pointer.lane);
+        let work = tokio::time::timeout(LIMIT, self.decide(&task, delivery, granted)).await;
+        let failure = match work {
+            Ok(Ok(outcome)) => return outcome,
+            Ok(Err(failure)) => failure,
+            Err(_) => Failure::Overrun(LIMIT),
+        };
+        tell_of(&task.pointer, &failure, task.tries);
+        self.failed(&task, &failure).await
     }
 
     async fn decide(
         &self,
-        pointer: &Pointer,
+        task: &Task,
         delivery: &Delivery,
         granted: impl Fn() + Send + Sync,
     ) -> Result<Outcome, Failure> {
+        let pointer = &task.pointer;
         let about = Subject::from(pointer);
         self.events.seen(&about);
         match self.releaser.turn(pointer, granted).await? {
@@ -79,8 +68,8 @@ impl Worker {
                 let about = Subject::of(&live).unwrap_or(about);
                 self.events.tell(&about, Phase::Released, "let through; the rollout begins").await?;
             }
-            Turn::Spent => {}
-            Turn::Ended if delivery.delivered == 1 => {}
+            Turn::Spent | Turn::Ended if delivery.delivered == 1 => {}
+            Turn::Spent => self.recall_death(task).await?,
             // A process that died after the release may not have told of it.
             Turn::InFlight | Turn::Ended => {
                 if !self.events.is_release_told(&about).await? {
@@ -91,10 +80,10 @@ impl Worker {
                 let was_released =
                     released.as_ref() == Some(&pointer.digest) || self.events.is_release_told(&about).await?;
                 if !was_released {
-                    self.tell_stale(&about, &stale, delivery).await?;
+                    self.tell_stale(&about, &stale, task).await?;
                 }
             }
-            Turn::Later(reason) => return Ok(reason.retry(delivery.delivered)),
+            Turn::Later(reason) => return Ok(reason.retry(task.tries.into())),
         }
         Ok(Outcome::Done)
     }
@@ -114,24 +103,20 @@ impl Worker {
                 }
             }
             Ok(Ok(_)) => {}
-            Ok(Err(failure)) => tell_of(Some(&pointer), &failure, 1),
+            Ok(Err(failure)) => tell_of(&pointer, &failure, 1),
             Err(_) => tracing::debug!(deployment = pointer.name, "inheriting a slot took too long"),
         }
     }
 
-    async fn tell_stale(
-        &self,
-        about: &Subject<'_>,
-        stale: &Stale,
-        delivery: &Delivery,
-    ) -> Result<(), Failure> {
+    async fn tell_stale(&self, about: &Subject<'_>, stale: &Stale, task: &Task) -> Result<(), Failure> {
         let superseded = |by: &contract::ChangeId| (Phase::Superseded, format!("change {by} took its place"));
         let (phase, message) = match stale {
             Stale::Gone => (Phase::Cancelled, "the Deployment is gone".to_owned()),
             Stale::Superseded(by) => superseded(by),
             // What took its place was queued as well, or it was a way back, which never is.
             Stale::Overtaken(Some(by)) => {
-                match self.events.last_queued(delivery.subject()).await?.filter(|queued| queued == by) {
+                let queue = task.address(&self.cluster).encode()?;
+                match self.events.last_queued(&queue).await?.filter(|queued| queued == by) {
                     Some(by) => superseded(&by),
                     None => (
                         Phase::Cancelled,
@@ -148,8 +133,8 @@ impl Worker {
 }
 
 /// What a person may have to see to is a warning; what heals by itself is not, at first.
-fn tell_of(pointer: Option<&Pointer>, failure: &Failure, delivered: u64) {
-    let (namespace, deployment) = pointer.map_or(("", ""), |pointer| (&pointer.namespace, &pointer.name));
+fn tell_of(pointer: &Pointer, failure: &Failure, tries: u32) {
+    let (namespace, deployment) = (&pointer.namespace, &pointer.name);
     let error = chain(failure);
     match failure.remedy() {
         Remedy::Retry(Reason::Forbidden) => tracing::warn!(
@@ -159,9 +144,7 @@ fn tell_of(pointer: Option<&Pointer>, failure: &Failure, delivered: u64) {
             "the executor may not let a change through; check its Role and RoleBinding"
         ),
         Remedy::GiveUp => {}
-        _ if delivered > 3 => {
-            tracing::warn!(namespace, deployment, delivered, error, "a change waits for a retry");
-        }
-        _ => tracing::debug!(namespace, deployment, delivered, error, "a change waits for a retry"),
+        _ if tries > 3 => tracing::warn!(namespace, deployment, tries, error, "a change waits for a retry"),
+        _ => tracing::debug!(namespace, deployment, tries, error, "a change waits for a retry"),
     }
 }

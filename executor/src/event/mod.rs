@@ -27,6 +27,17 @@ const LOOK_UP: Duration = Duration::from_secs(3);
 /// Pauses between two tries: doubled from the first to the last.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
+/// Why a change could not be let through.
+#[derive(Clone, Debug)]
+pub(crate) struct Setback {
+    /// How often that was tried.
+    pub(crate) tries: u32,
+    /// What went wrong the last time, with its causes.
+    pub(crate) error: String,
+    /// When it is tried again, in RFC 3339; `None`: not any more.
+    pub(crate) next_try: Option<String>,
+}
+
 /// Publishes events and looks earlier ones up.
 #[derive(Clone)]
 pub struct Events {
@@ -126,30 +137,41 @@ impl Events {
         self.recorder.look(namespace, name);
     }
 
-    /// A Kubernetes Event alone; `tries`: how often the change could not be let through.
-    pub fn note(&self, about: &Subject<'_>, reason: EventReason, message: &str, tries: u32) {
-        self.recorder.note(about, reason, message, tries);
-    }
-
     /// Publishes once. The Kubernetes Event is handed over before, whether NATS is there or not.
     pub async fn tell(&self, about: &Subject<'_>, phase: Phase, message: &str) -> Result<(), Failure> {
         self.recorder.note(about, EventReason::of(phase), message, 0);
+        let event = self.event(about, phase, message);
         if phase != Phase::Released {
-            self.publish(about, phase, message).await?;
+            self.publish(about, event).await?;
             self.told.end(about.uid, about.change);
             return Ok(());
         }
         let told = self.told.begin(about.uid, about.change);
         let mut is_told = told.lock().await;
         if !*is_told {
-            self.publish(about, phase, message).await?;
+            self.publish(about, event).await?;
             *is_told = true;
         }
         Ok(())
     }
 
-    async fn publish(&self, about: &Subject<'_>, phase: Phase, message: &str) -> Result<(), Failure> {
-        let event = ChangeEvent {
+    /// Publishes once that a change could not be let through: it waits on, or is dead.
+    pub(crate) async fn tell_setback(
+        &self,
+        about: &Subject<'_>,
+        phase: Phase,
+        message: &str,
+        Setback { tries, error, next_try }: Setback,
+    ) -> Result<(), Failure> {
+        let reason = if phase == Phase::Held { EventReason::Retrying } else { EventReason::of(phase) };
+        self.recorder.note(about, reason, message, tries);
+        let event = self.event(about, phase, message);
+        self.publish(about, ChangeEvent { attempts: Some(tries), error: Some(error), next_try, ..event })
+            .await
+    }
+
+    fn event(&self, about: &Subject<'_>, phase: Phase, message: &str) -> ChangeEvent {
+        ChangeEvent {
             cluster: self.cluster.clone(),
             namespace: about.namespace.to_owned(),
             name: about.name.to_owned(),
@@ -164,7 +186,11 @@ impl Events {
             attempts: None,
             error: None,
             next_try: None,
-        };
+        }
+    }
+
+    async fn publish(&self, about: &Subject<'_>, event: ChangeEvent) -> Result<(), Failure> {
+        let (phase, message) = (event.phase, &event.message);
         let subject = subject::event(&self.cluster, about.namespace, about.name, phase)?;
         match publish(&self.context, subject, &event).await {
             Ok(Kept::New) => self.metrics.told(phase),
@@ -245,7 +271,8 @@ impl Events {
             .map(|change| change.change))
     }
 
-    async fn last_message(
+    /// What the newest message on a subject of a stream says.
+    pub(crate) async fn last_message(
         &self,
         stream: &'static str,
         subject: &str,

@@ -127,7 +127,10 @@ impl Pen {
                 Ok(()) => return,
                 Err(failure) => failure,
             };
-            let passes = matches!(failure.remedy(), Remedy::Retry(Reason::Throttled | Reason::Unreachable));
+            let passes = matches!(
+                failure.remedy(),
+                Remedy::Retry(Reason::Throttled | Reason::Unreachable | Reason::Failing)
+            );
             let Some(pause) = again.next().filter(|_| passes && !stop.is_cancelled()) else {
                 tracing::debug!(error = chain(&failure), "a Kubernetes Event is lost");
                 self.metrics.kubernetes_event_lost();

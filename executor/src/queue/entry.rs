@@ -70,6 +70,10 @@ pub(super) struct Entry {
     /// Whether its message was in hand here and was put back: it comes again, but others may come first.
     pub(super) put_back: bool,
     pub(super) trouble: Option<Box<Trouble>>,
+    /// The reading of the second looks that told of its trouble last.
+    pub(super) wakes: u32,
+    /// Whether nothing seemed to bring it on when that was looked for last.
+    pub(super) suspect: bool,
     /// Which watch told of it, and in which of its lists.
     pub(super) source: (u32, u32),
     /// The reading of the stream that told of its place last.

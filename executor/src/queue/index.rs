@@ -29,6 +29,8 @@ pub struct Index {
     pub(super) done: HashMap<u64, (ChangeId, u32)>,
     unplaced: u64,
     reading: u32,
+    /// The reading of the second looks.
+    pub(super) wakes: u32,
     complete: bool,
 }
 
@@ -44,6 +46,8 @@ impl Index {
             stand: Stand::InLine,
             put_back: false,
             trouble: None,
+            wakes: 0,
+            suspect: false,
             source,
             reading,
             held,
@@ -145,7 +149,7 @@ impl Index {
             if entry.stand == Stand::InLine {
                 entry.stand = Stand::Aside;
             }
-            entry.trouble = Some(Box::new(trouble));
+            (entry.trouble, entry.wakes) = (Some(Box::new(trouble)), self.wakes);
         }
         self.put(namespace, key, entry);
     }

@@ -10,6 +10,7 @@ mod picture;
 mod publish;
 mod role;
 mod space;
+mod stranded;
 mod tail;
 mod turns;
 mod view;
@@ -21,6 +22,7 @@ pub use self::{
     order::{Row, places},
     publish::{INTERVAL, Publisher},
     space::Name,
+    stranded::Stranded,
     turns::{After, Choice, Shards},
     view::{View, Viewer},
 };

@@ -215,9 +215,13 @@ fn tell_change(view: &View, told: &Told<'_>) {
 }
 
 fn tell_wake(view: &View, told: &Told<'_>) {
-    let Told::Message { message, .. } = told else { return };
+    let message = match told {
+        Told::Begin => return view.with(Index::waking),
+        Told::End => return view.with(Index::woken),
+        Told::Message { message, .. } => message,
+    };
     let Ok(wake) = open::<Wake>(&message.payload) else { return };
-    let at = message.headers.as_ref().and_then(|headers| headers.get("Nats-Schedule"));
+    let at = message.headers.as_ref().and_then(|headers| headers.get(ops::publish::SCHEDULE));
     let at = at.and_then(|at| at.as_str().strip_prefix("@at "));
     let trouble = Trouble {
         tries: wake.tries,

@@ -140,7 +140,10 @@ impl Releaser {
                         taken.unsure = Some(failure);
                     }
                 }
-                Err(failure) if matches!(failure.remedy(), Remedy::Gone | Remedy::ReadAgain) => {}
+                Err(failure) if failure.remedy() == Remedy::ReadAgain => {}
+                Err(failure) if failure.remedy() == Remedy::Gone => {
+                    return Ok(Turn::Stale(Stale::Gone, live.state.released));
+                }
                 Err(failure) => return Err(failure),
             }
         }

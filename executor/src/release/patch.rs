@@ -21,6 +21,7 @@ pub fn patch(live: &Live) -> Option<Patch> {
         .annotate(Key::Released, live.digest.as_str())
         .phase(Some(Phase::Released))
         .without_our_pause()
+        .without_replay()
         .finish()
 }
 

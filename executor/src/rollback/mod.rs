@@ -119,7 +119,7 @@ impl Rollbacks<'_> {
                 // Every test would have held: it is the object that the API server will not have.
                 Ok(if stands { Rollback::Refused(chain(&failure)) } else { Rollback::Lost })
             }
-            Remedy::Retry(Reason::Forbidden | Reason::Refused) => Ok(Rollback::Refused(chain(&failure))),
+            Remedy::Retry(reason) if reason.needs_somebody() => Ok(Rollback::Refused(chain(&failure))),
             _ => Err(failure),
         }
     }

@@ -43,6 +43,10 @@ struct State {
     events: BTreeMap<String, (String, String)>,
     /// Status codes that the next patches are refused with.
     refusals: Vec<u16>,
+    /// Deployments whose gate must not be opened.
+    denied: Vec<String>,
+    /// Whether no Deployment can be read or written.
+    away: bool,
 }
 
 impl ApiServer {
@@ -54,7 +58,13 @@ impl ApiServer {
         let server = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
             let server = server.clone();
-            async move { Ok::<_, Infallible>(server.answer(request).await) }
+            async move {
+                if server.is_away(&request) {
+                    Err("connection refused")
+                } else {
+                    Ok(server.answer(request).await)
+                }
+            }
         });
         kube::Client::new(service, NAMESPACE)
     }
@@ -76,6 +86,40 @@ impl ApiServer {
     /// The next patch is refused.
     pub(crate) fn refuse_next_patch(&self, code: u16) {
         self.state().refusals.push(code);
+    }
+
+    /// Deployments cannot be read nor written from now on; or can be again.
+    pub(crate) fn set_away(&self, away: bool) {
+        self.state().away = away;
+    }
+
+    fn is_away(&self, request: &Request<Body>) -> bool {
+        self.state().away && request.uri().path().contains("/deployments/")
+    }
+
+    /// A policy denies that the gate of a Deployment is opened.
+    pub(crate) fn deny(&self, name: &str) {
+        self.state().denied.push(name.to_owned());
+    }
+
+    /// The policy is gone.
+    pub(crate) fn allow(&self) {
+        self.state().denied.clear();
+    }
+
+    /// A dead change waits again, as the webhook obeys the order.
+    pub(crate) fn replay(&self, name: &str) {
+        let mut state = self.state();
+        let state = &mut *state;
+        let deployment = state.deployments.get_mut(name).unwrap();
+        let metadata = &mut deployment["metadata"];
+        assert_eq!(metadata["labels"]["roadstead.dev/phase"], "dead");
+        metadata["labels"]["roadstead.dev/phase"] = json!("held");
+        metadata["annotations"]["roadstead.dev/attempt"] = json!("2");
+        metadata["annotations"]["roadstead.dev/replay"] =
+            metadata["annotations"]["roadstead.dev/change"].clone();
+        metadata["generation"] = json!(metadata["generation"].as_i64().unwrap() + 1);
+        tell_held(&mut state.held, "ADDED", deployment);
     }
 
     /// Ends a rollout that was held.
@@ -173,6 +217,13 @@ impl ApiServer {
         let mut state = self.state();
         if let Some(code) = state.refusals.pop() {
             return refused(code);
+        }
+        let opens = json!(patch).as_array().unwrap().iter().any(|operation| operation["value"] == "open");
+        if opens && state.denied.iter().any(|denied| denied == name) {
+            let policy = "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not on a Friday";
+            return status(
+                json!({"code": 422, "message": policy, "details": {"causes": [{"message": policy}]}}),
+            );
         }
         let (hold, state) = (state.hold_rollouts, &mut *state);
         let Some(deployment) = state.deployments.get_mut(name) else { return refused(404) };
@@ -277,7 +328,12 @@ fn found(object: &Value) -> Answer {
 }
 
 fn refused(code: u16) -> Answer {
-    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": "refused"});
+    status(json!({"code": code, "message": "refused"}))
+}
+
+fn status(mut status: Value) -> Answer {
+    json_patch::merge(&mut status, &json!({"kind": "Status", "apiVersion": "v1", "status": "Failure"}));
+    let code = u16::try_from(status["code"].as_u64().unwrap()).unwrap();
     let mut answer = found(&status);
     *answer.status_mut() = code.try_into().unwrap();
     answer

@@ -7,6 +7,7 @@ mod api;
 mod fairness;
 mod positions;
 mod queue;
+mod retries;
 mod roadstead;
 mod server;
 mod slots;

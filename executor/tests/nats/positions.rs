@@ -138,6 +138,7 @@ async fn what_failed_says_so_while_it_waits() {
         cluster: CLUSTER.into(),
         pointer: Pointer::from(&change),
         tries: 2,
+        refusals: 1,
         last_error: "denied by another webhook".into(),
         sequence: 2,
         published: 0,

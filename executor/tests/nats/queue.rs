@@ -115,25 +115,6 @@ async fn what_happens_is_written_on_the_deployment_once() {
 }
 
 #[tokio::test]
-async fn a_poison_message_becomes_a_dead_letter_and_stops_nobody() {
-    let mut roadstead = Roadstead::new(1).await;
-    roadstead.start().await;
-    let queue = subject::change_filter(CLUSTER, Lane::Normal, 3).unwrap();
-    let nowhere = format!("{}nowhere", queue.trim_end_matches('>'));
-    roadstead.context.publish(nowhere.clone(), "{\"half\":".into()).await.unwrap().await.unwrap();
-    let dead = roadstead.context.get_stream_no_info(contract::stream::DEAD).await.unwrap();
-    let letter: contract::DeadLetter = eventually("a dead letter", async || {
-        let message = dead.get_last_raw_message_by_subject("roadstead.dead.>").await?;
-        Ok::<_, ops::BoxError>(contract::envelope::open(&message.payload)?)
-    })
-    .await;
-    assert_eq!((letter.subject, letter.raw.as_deref()), (nowhere, Some("{\"half\":")));
-    roadstead.submit("web", "web:2", Lane::Normal).await;
-    roadstead.told("web", Phase::Succeeded).await;
-    roadstead.stop().await;
-}
-
-#[tokio::test]
 async fn consumers_that_were_deleted_are_made_again() {
     let mut roadstead = Roadstead::new(1).await;
     roadstead.start().await;

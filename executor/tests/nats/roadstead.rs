@@ -1,14 +1,15 @@
 //! The parts of an executor on a nats-server and an API server of the test's own, and the wait for what they do.
 
 use std::{
+    num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use async_nats::jetstream::Context;
-use contract::{Change, Lane, Phase, subject};
+use contract::{Change, DeadLetter, Lane, Phase, Wake, subject};
 use executor::{
-    consume::{Consumer, Worker},
+    consume::{Consumer, Finder, Worker},
     deployments::Deployments,
     event::{self, Events},
     follow::Follower,
@@ -31,8 +32,8 @@ use crate::{
     server::Server,
 };
 
-/// Longest wait for anything.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for anything: longer than the first pause of what was refused.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) const CLUSTER: &str = "east";
 
@@ -44,6 +45,8 @@ pub(crate) struct Roadstead {
     parts: JoinSet<Result<(), BoxError>>,
     readiness: Readiness,
     slots: usize,
+    /// How often a change may be refused.
+    pub(crate) attempts: u32,
     view: View,
     // Last: the others still talk to it when they are dropped.
     _server: Server,
@@ -62,6 +65,7 @@ impl Roadstead {
             parts: JoinSet::new(),
             readiness: Readiness::default(),
             slots,
+            attempts: 3,
             view: View::default(),
             _server: server,
         }
@@ -92,6 +96,7 @@ impl Roadstead {
             events: Events::new(context.clone(), CLUSTER.into(), metrics.clone(), recorder),
             cluster: CLUSTER.into(),
             metrics,
+            attempts: NonZeroU32::new(self.attempts).unwrap(),
         });
         self.view = View::default();
         let view = self.view.clone();
@@ -119,6 +124,9 @@ impl Roadstead {
         self.parts.spawn(sweeper.run(stop.clone()));
         self.parts
             .spawn(Follower { worker: Arc::clone(&worker), crash_loop: None }.run(rollouts, stop.clone()));
+        let interval = Duration::from_millis(200);
+        self.parts
+            .spawn(Finder { view: view.clone(), worker: Arc::clone(&worker), interval }.run(stop.clone()));
         self.parts.spawn(Consumer { context, replicas: 1, vacancies, worker, view }.run(queue, stop));
         eventually("the executor is ready", async || self.readiness.check()).await;
     }
@@ -139,7 +147,7 @@ impl Roadstead {
     /// As [`Roadstead::submit`], in another namespace.
     pub(crate) async fn submit_in(&self, namespace: &str, name: &str, image: &str, lane: Lane) -> Change {
         let (change, digest) = self.api.hold(namespace, name, image, lane.as_str());
-        let message = Change {
+        let change = Change {
             cluster: CLUSTER.into(),
             namespace: namespace.into(),
             name: name.into(),
@@ -155,14 +163,45 @@ impl Roadstead {
             truncated: false,
             deployment: None,
         };
-        let address = subject::ChangeSubject {
-            cluster: CLUSTER.into(),
-            lane,
-            namespace: namespace.into(),
-            name: name.into(),
-        };
-        ops::publish::publish(&self.context, address.encode().unwrap(), &message).await.unwrap();
-        message
+        self.publish(&change).await;
+        change
+    }
+
+    /// Puts a change on the queue.
+    pub(crate) async fn publish(&self, change: &Change) {
+        let subject = address(change.lane, &change.namespace, &change.name).encode().unwrap();
+        ops::publish::publish(&self.context, subject, change).await.unwrap();
+    }
+
+    /// Waits until a second look at a change of the normal lane is scheduled that was refused so often.
+    pub(crate) async fn scheduled(&self, name: &str, refusals: u32) -> Wake {
+        let subject = address(Lane::Normal, NAMESPACE, name).schedule().unwrap();
+        let stream = self.context.get_stream_no_info(contract::stream::WAKE).await.unwrap();
+        eventually("a second look is scheduled", async || {
+            let message = stream.get_last_raw_message_by_subject(&subject).await?;
+            let wake: Wake = contract::envelope::open(&message.payload)?;
+            if wake.refusals == refusals { Ok(wake) } else { Err(BoxError::from(format!("{wake:?}"))) }
+        })
+        .await
+    }
+
+    /// Brings a second look on before its time.
+    pub(crate) async fn wake(&self, wake: &Wake) {
+        // Without its id, which its schedule has taken.
+        let message = contract::envelope::seal(wake, time::OffsetDateTime::now_utc()).unwrap();
+        let subject = wake.address().wake().unwrap();
+        self.context.publish(subject, message.into()).await.unwrap().await.unwrap();
+    }
+
+    /// Waits for the dead letter of a Deployment.
+    pub(crate) async fn buried(&self, name: &str) -> DeadLetter {
+        let subject = subject::dead(CLUSTER, NAMESPACE, name).unwrap();
+        let dead = self.context.get_stream_no_info(contract::stream::DEAD).await.unwrap();
+        eventually("there is a dead letter", async || {
+            let message = dead.get_last_raw_message_by_subject(&subject).await?;
+            Ok::<_, BoxError>(contract::envelope::open(&message.payload)?)
+        })
+        .await
     }
 
     /// Waits for an event.
@@ -214,6 +253,11 @@ impl Roadstead {
         })
         .await;
     }
+}
+
+/// Where a Deployment's changes stand.
+pub(crate) fn address(lane: Lane, namespace: &str, name: &str) -> subject::ChangeSubject {
+    subject::ChangeSubject { cluster: CLUSTER.into(), lane, namespace: namespace.into(), name: name.into() }
 }
 
 /// Waits until it is so; at the end of the patience the failure says what is missing.

@@ -22,6 +22,7 @@ mod queue;
 mod quiet;
 mod races;
 mod restarts;
+mod retries;
 mod reverts;
 mod rollbacks;
 mod scaling;

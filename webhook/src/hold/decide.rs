@@ -5,15 +5,12 @@ use contract::{
     Canonical, ChangeId, Digest, Gate, Key, Lane, OnFailure, Phase, State, change_id::Replaced, key,
 };
 
-use super::patch;
+use super::{orders::LIFT, patch};
 use crate::{
     answer::{Answer, Denial},
     object::{Annotations, Object},
     review::{Malformed, Request},
 };
-
-/// Characters of a digest that name it well enough.
-const LIFT: usize = 12;
 
 /// What the decision depends on besides the review.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +24,7 @@ pub struct Settings {
 pub enum Verdict {
     /// Nothing about the template: own keys stay as they were.
     Passed,
-    /// A new change waits.
+    /// A change waits: a new one, or a dead one that is replayed.
     Held,
     /// Back to what was let through: the gate opens at once.
     Opened,
@@ -44,10 +41,10 @@ pub(super) struct Intent<'a> {
 }
 
 /// The objects of one review.
-struct Pair<'a, 'r> {
+pub(super) struct Pair<'a, 'r> {
     request: &'r Request<'a>,
-    new: &'r Object<'a>,
-    old: Option<&'r Object<'a>>,
+    pub(super) new: &'r Object<'a>,
+    pub(super) old: Option<&'r Object<'a>>,
 }
 
 /// Decides on a written Deployment (main resource or a subresource).
@@ -72,7 +69,7 @@ pub fn decide(request: &Request<'_>, settings: &Settings) -> Result<(Verdict, An
     let template =
         |error: serde_json::Error| Malformed::Field { field: "spec.template", problem: error.to_string() };
     let (verdict, warnings) = match pair.templates().map_err(template)? {
-        None => (Verdict::Passed, Vec::new()),
+        None => pair.replay(&mut intent),
         Some((new, old)) => {
             let phase = intent.phase.as_deref().and_then(|text| text.parse().ok());
             let mut before = State { phase, ..intent.own.state() };
@@ -151,6 +148,7 @@ impl<'a> Pair<'a, '_> {
         intent.own.set(Key::Change, Some(change.to_string()));
         intent.own.set(Key::RequestedBy, Some(self.request.user_info.username.clone()));
         intent.own.set(Key::Traceparent, None::<String>);
+        intent.own.set(Key::Attempt, None::<String>);
         let waiting = before.change.filter(|_| self.old_is_closed());
         #[cfg(feature = "seeded-bugs")]
         let opens = opens || self.old.is_some() && ops::seeded::seeded("hold-lets-updates-pass");
@@ -218,22 +216,6 @@ impl<'a> Pair<'a, '_> {
         };
         denial(key::LANE, |asked| asked.lane().map(str::to_owned), &lane)
             .or_else(|| denial(key::ON_FAILURE, |asked| asked.on_failure().map(str::to_owned), &on_failure))
-    }
-
-    /// An order that is new takes the digest that it names off the quarantine. One that stands has been obeyed: what
-    /// failed again since stays quarantined.
-    fn lift(&self, intent: &mut Intent<'a>) {
-        let order = |object: &Object<'a>| Some(object.metadata.annotations.as_ref()?.lift()?.to_owned());
-        let Some(asked) = order(self.new).filter(|asked| asked.len() >= LIFT) else { return };
-        if self.old.and_then(order).is_some_and(|old| old == asked) {
-            return;
-        }
-        let quarantined = intent.own.state().quarantined;
-        let stays = |digest: &&Digest| !digest.as_str().starts_with(&asked);
-        let left: Vec<_> = quarantined.iter().filter(stays).map(Digest::as_str).collect();
-        if left.len() < quarantined.len() {
-            intent.own.set(Key::Quarantined, (!left.is_empty()).then(|| left.join(",")));
-        }
     }
 
     fn quarantine_denial(&self, before: &State, digest: &Digest) -> Option<Denial> {

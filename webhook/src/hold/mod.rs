@@ -2,6 +2,7 @@
 //! again on every conflict, for dry runs, and for requests that it refuses later.
 
 mod decide;
+mod orders;
 mod patch;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,10 @@
 //! patch is applied to the object, and the result is looked at.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use contract::{Digest, Key, key::PHASE_LABEL};
+use contract::{
+    Digest, Key,
+    key::{PHASE_LABEL, REPLAY},
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -114,6 +117,27 @@ fn succeeded(released: &Value) -> Value {
     let mut done = released.clone();
     done["metadata"]["labels"].as_object_mut().unwrap().remove(PHASE_LABEL);
     done
+}
+
+/// What the executor makes of a held Deployment whose change is refused again and again.
+fn dead(held: &Value) -> Value {
+    let mut dead = held.clone();
+    dead["metadata"]["labels"][PHASE_LABEL] = json!("dead");
+    dead["metadata"]["annotations"].as_object_mut().unwrap().remove(REPLAY);
+    dead
+}
+
+/// A Deployment that runs image `a` and whose change to image `b` is dead, and that change.
+fn dead_change() -> (Value, String) {
+    let dead = dead(&update(&settled("a"), &with_image(&settled("a"), "b")).stored);
+    let change = dead["metadata"]["annotations"][Key::Change.name()].as_str().unwrap().to_owned();
+    (dead, change)
+}
+
+fn with_order(deployment: &Value, order: &str) -> Value {
+    let mut new = deployment.clone();
+    new["metadata"]["annotations"][REPLAY] = json!(order);
+    new
 }
 
 /// A Deployment that went the whole way with this image.
@@ -353,6 +377,56 @@ fn a_new_order_lifts_a_quarantine_and_one_that_stands_does_not() {
 }
 
 #[test]
+fn an_order_has_the_dead_change_wait_again_as_a_new_attempt_each_time() {
+    let (mut stored, change) = dead_change();
+    for attempt in ["2", "3"] {
+        let said = update(&stored, &with_order(&stored, &change));
+        assert_eq!((said.verdict, said.phase()), (Verdict::Held, Some("held")));
+        assert_eq!((said.own(Key::Gate), said.own(Key::Attempt)), (Some("closed"), Some(attempt)));
+        assert_eq!(said.own(Key::Change), Some(&*change));
+        assert!(said.warnings[0].contains(&change), "{:?}", said.warnings);
+        assert!(update(&stored, &said.stored).patch.is_empty(), "asked again with our own answer");
+        let again = update(&said.stored, &said.stored);
+        assert_eq!((again.verdict, again.own(Key::Attempt)), (Verdict::Passed, Some(attempt)));
+        // The executor takes the order away.
+        stored = dead(&said.stored);
+    }
+}
+
+#[test]
+fn an_order_for_anything_else_is_not_obeyed_and_says_so() {
+    let (stored, change) = dead_change();
+    let said = update(&stored, &with_order(&stored, "zzzzzzzzzz"));
+    assert_eq!((said.verdict, said.phase(), said.own(Key::Attempt)), (Verdict::Passed, Some("dead"), None));
+    assert!(said.warnings[0].contains(&format!("the dead change is {change}")), "{:?}", said.warnings);
+    let held = update(&settled("a"), &with_image(&settled("a"), "b")).stored;
+    for alive in [settled("a"), held.clone(), released(&held)] {
+        let said = update(&alive, &with_order(&alive, &change));
+        assert_eq!((said.verdict, said.own(Key::Attempt)), (Verdict::Passed, None));
+        assert!(said.warnings[0].contains("no change is dead here"), "{:?}", said.warnings);
+    }
+    let stood = with_order(&stored, &change);
+    assert_eq!(update(&stood, &stood).phase(), Some("dead"), "an order that stands is not given again");
+    let status = write(Some(&stored), &stood, "status");
+    assert_eq!(status.phase(), Some("dead"), "nor on a subresource");
+}
+
+#[test]
+fn what_follows_a_dead_change_is_a_change_like_any_other() {
+    let (stored, change) = dead_change();
+    let replayed = dead(&update(&stored, &with_order(&stored, &change)).stored);
+    assert_eq!(update(&replayed, &replayed).phase(), Some("dead"), "the same again stays dead");
+    let next = update(&replayed, &with_image(&replayed, "c"));
+    assert_eq!((next.verdict, next.phase(), next.own(Key::Attempt)), (Verdict::Held, Some("held"), None));
+    assert_ne!(next.own(Key::Change), Some(&*change));
+    let back = update(&replayed, &with_image(&replayed, "a"));
+    assert_eq!((back.verdict, back.phase()), (Verdict::Opened, None));
+    let with_template = with_order(&with_image(&stored, "c"), &change);
+    let said = update(&stored, &with_template);
+    assert_eq!((said.verdict, said.own(Key::Attempt)), (Verdict::Held, None), "the new template wins");
+}
+
+#[test]
 fn what_is_to_be_done_on_failure_is_said_in_one_of_two_words() {
     let mut new = settled("a");
     new["metadata"]["annotations"]["roadstead.dev/on-failure"] = json!("rollback");
@@ -375,7 +449,7 @@ fn a_lane_that_is_none_is_refused_where_it_is_new() {
 
 /// What a client may do to a stored Deployment.
 fn write_of_a_client() -> impl Strategy<Value = Vec<(u8, u8)>> {
-    prop::collection::vec((0..9_u8, 0..4_u8), 1..4)
+    prop::collection::vec((0..10_u8, 0..4_u8), 1..4)
 }
 
 fn client_writes(stored: &Value, writes: &[(u8, u8)]) -> Value {
@@ -392,6 +466,11 @@ fn client_writes(stored: &Value, writes: &[(u8, u8)]) -> Value {
             7 => {
                 new["metadata"]["annotations"] =
                     json!({Key::ALL[usize::from(*which)].name(): "open", "x/y~z": image});
+            }
+            8 => {
+                let change = stored["metadata"]["annotations"][Key::Change.name()].clone();
+                new["metadata"]["annotations"] =
+                    json!({REPLAY: if *which < 3 { change } else { json!("z") }});
             }
             _ => new["metadata"]["labels"] = json!({PHASE_LABEL: "released", "app": image}),
         }
@@ -418,7 +497,7 @@ proptest! {
     /// Every write of a history of them: only what is ours changes; the webhook's own output, sent again in its
     /// place, gives an empty patch; a template that was never let through is never open.
     #[test]
-    fn only_ours_changes_and_our_own_output_needs_no_patch(history in prop::collection::vec((write_of_a_client(), 0..3_u8), 1..8)) {
+    fn only_ours_changes_and_our_own_output_needs_no_patch(history in prop::collection::vec((write_of_a_client(), 0..4_u8), 1..8)) {
         let mut stored = create(&deployment("a")).stored;
         for (generation, (writes, then)) in history.into_iter().enumerate() {
             let new = client_writes(&stored, &writes);
@@ -432,6 +511,7 @@ proptest! {
             let phase = stored["metadata"]["labels"][PHASE_LABEL].as_str().map(str::to_owned);
             match (then, phase.as_deref()) {
                 (1 | 2, Some("held")) => stored = released(&stored),
+                (3, Some("held")) => stored = dead(&stored),
                 (2, Some("released")) => stored = succeeded(&stored),
                 _ => {}
             }

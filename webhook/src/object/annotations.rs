@@ -17,6 +17,7 @@ pub struct Annotations<'a> {
     lane: Option<Cow<'a, str>>,
     on_failure: Option<Cow<'a, str>>,
     lift: Option<Cow<'a, str>>,
+    replay: Option<Cow<'a, str>>,
 }
 
 impl<'a> Annotations<'a> {
@@ -47,6 +48,12 @@ impl<'a> Annotations<'a> {
     #[must_use]
     pub fn lift(&self) -> Option<&str> {
         self.lift.as_deref()
+    }
+
+    /// The dead change that a user wants to wait again.
+    #[must_use]
+    pub fn replay(&self) -> Option<&str> {
+        self.replay.as_deref()
     }
 
     /// Our own annotations as a state; the phase is not among them.
@@ -92,6 +99,7 @@ impl<'de> Visitor<'de> for AnnotationsVisitor {
                 None if name == key::LANE => &mut annotations.lane,
                 None if name == key::ON_FAILURE => &mut annotations.on_failure,
                 None if name == key::LIFT => &mut annotations.lift,
+                None if name == key::REPLAY => &mut annotations.replay,
                 None => {
                     map.next_value::<IgnoredAny>()?;
                     continue;

@@ -9,14 +9,12 @@ use async_nats::{
     jetstream::{self, stream::LastRawMessageErrorKind},
 };
 use contract::{
-    Change, ChangeEvent, Digest, Key as Own, Phase, State,
+    Change, ChangeEvent, Phase,
     envelope::Payload as _,
-    key::{LANE, PHASE_LABEL},
     subject::{self, ChangeSubject, SubjectError},
 };
 use kube::Client;
 use ops::{BoxError, chain, namespaces::Namespaces, publish::Kept};
-use serde_json::Value;
 use tokio::{sync::watch, time::error::Elapsed};
 use tokio_util::sync::CancellationToken;
 
@@ -110,7 +108,7 @@ impl Publisher {
         let lane = |asked: Option<&str>| opted_in.lane(asked);
         let max_payload = self.context.client().server_info().max_payload;
         let deployment = serde_json::from_str(&text)?;
-        let Some(change) = message(&self.cluster, deployment, lane, max_payload)? else { return Ok(()) };
+        let Some(change) = Change::of(&self.cluster, deployment, lane, max_payload)? else { return Ok(()) };
         let address = ChangeSubject {
             cluster: change.cluster.clone(),
             lane: change.lane,
@@ -166,79 +164,5 @@ impl Publisher {
         let subject = subject::event(cluster, namespace, name, Phase::Held)?;
         ops::publish::publish(&self.context, subject, &event).await?;
         Ok(())
-    }
-}
-
-/// The message of a Deployment; `None` where it is held no more.
-fn message(
-    cluster: &str,
-    deployment: Value,
-    lane: impl FnOnce(Option<&str>) -> contract::Lane,
-    max_payload: usize,
-) -> Result<Option<Change>, serde_json::Error> {
-    let metadata = &deployment["metadata"];
-    let annotation = |key: &str| metadata["annotations"][key].as_str();
-    let state = State::read(annotation, |_| metadata["labels"][PHASE_LABEL].as_str());
-    let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
-    let attempt = state.attempt();
-    let (true, Some(Phase::Held), Some(change)) = (state.is_closed(), state.phase, state.change) else {
-        return Ok(None);
-    };
-    let message = Change {
-        cluster: cluster.to_owned(),
-        namespace: text("namespace"),
-        name: text("name"),
-        uid: text("uid"),
-        change,
-        digest: Digest::of_value(&deployment["spec"]["template"])?,
-        lane: lane(annotation(LANE)),
-        attempt,
-        generation: metadata["generation"].as_i64().unwrap_or_default(),
-        requested_by: state.requested_by,
-        released: state.released,
-        traceparent: annotation(Own::Traceparent.name()).map(str::to_owned),
-        truncated: false,
-        deployment: None,
-    };
-    Ok(Some(message.with_deployment(deployment, max_payload)))
-}
-
-#[cfg(test)]
-mod tests {
-    use contract::Lane;
-    use serde_json::json;
-
-    use super::*;
-
-    fn deployment(gate: &str, phase: &str) -> Value {
-        json!({
-            "metadata": {
-                "name": "web", "namespace": "shop", "uid": "u", "generation": 3,
-                "labels": {"roadstead.dev/phase": phase},
-                "annotations": {
-                    "roadstead.dev/gate": gate, "roadstead.dev/change": "abcdefghij",
-                    "roadstead.dev/requested-by": "jane", "roadstead.dev/lane": "bulk",
-                },
-            },
-            "spec": {"template": {"spec": {}}},
-        })
-    }
-
-    #[test]
-    fn a_held_deployment_becomes_a_message_with_the_digest_of_what_is_stored() {
-        let lane = |asked: Option<&str>| asked.unwrap().parse::<Lane>().unwrap();
-        let change = message("east", deployment("closed", "held"), lane, 1 << 20).unwrap().unwrap();
-        assert_eq!(change.id(), "u.abcdefghij.bulk.1");
-        assert_eq!(change.digest, Digest::of_value(&json!({"spec": {}})).unwrap());
-        assert_eq!(change.requested_by.as_deref(), Some("jane"));
-        assert!(change.deployment.is_some());
-    }
-
-    #[test]
-    fn what_is_not_held_any_more_is_no_message() {
-        for (gate, phase) in [("open", "held"), ("closed", "released"), ("closed", "dead")] {
-            let message = message("east", deployment(gate, phase), |_| Lane::Normal, 1 << 20).unwrap();
-            assert_eq!(message, None, "{gate} {phase}");
-        }
     }
 }

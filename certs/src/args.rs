@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::callout::Callout;
+use crate::identities::Nats;
+
 /// Certificates of Roadstead.
 #[derive(Debug, Parser)]
 #[command(name = "roadstead-certs", version)]
@@ -20,6 +23,11 @@ pub(crate) enum Command {
     ///
     /// Files that are there and good are kept. The webhook configurations need ca.crt as their caBundle.
     Tls(Tls),
+    /// Make and look after the identities of NATS: who may publish and subscribe what
+    #[command(subcommand)]
+    Nats(Nats),
+    /// Answer for NATS servers that ask who a client is that presents a ServiceAccount's token
+    Callout(Box<Callout>),
 }
 
 #[derive(Debug, clap::Args)]

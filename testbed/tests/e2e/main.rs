@@ -5,12 +5,15 @@
 
 mod aborts;
 mod break_glass;
+mod callout;
 mod cli;
 mod clients;
 mod events;
 mod faults;
 mod forgery;
 mod helm;
+mod hostile;
+mod identities;
 mod later_webhook;
 mod messages;
 mod namespaces;
@@ -20,6 +23,7 @@ mod positions;
 mod queue;
 mod quiet;
 mod races;
+mod rbac;
 mod restarts;
 mod reverts;
 mod rollbacks;

@@ -12,10 +12,10 @@ THREADS ?= 4
 # A parallel build of everything on two cores needs no more than this.
 CARGO ?= cargo
 
-.PHONY: help chaos chaos-proof chaos-short seeded-bugs demo test up down stop start bench bench-executor bench-outbox bench-restarts bench-storm bench-webhook rotation tools build lint unit control-plane chart fuzz fuzz-short
+.PHONY: help chaos chaos-proof chaos-short seeded-bugs demo test up down stop start bench bench-executor bench-outbox bench-restarts bench-storm bench-webhook rotation identity-matrix tools build lint unit control-plane chart fuzz fuzz-short
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## Watch a change being held, queued, released and rolled out
 	@PATH="$(TOOLS):$$PATH" target/debug/testbed demo
@@ -77,6 +77,9 @@ bench-executor: tools ## Measure: releases a second, memory and start of the exe
 bench-webhook: ## Measure: what a review costs the webhook, next to a bare echo (3 minutes)
 	$(CARGO) build --release --locked -p webhook -p testbed --bins --examples
 	@taskset -c 1 target/release/testbed bench webhook
+
+identity-matrix: build ## Try every user of NATS against every subject, and compare with docs/security.md
+	@target/debug/testbed bench identity
 
 tools: ## Build the real parts: etcd, Kubernetes, NATS, kwok, Helm (minutes when cold)
 	@testbed/tools/build.sh >/dev/null

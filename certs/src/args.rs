@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::callout::Callout;
+use crate::identities::Nats;
+
 /// Certificates of Roadstead.
 #[derive(Debug, Parser)]
 #[command(name = "roadstead-certs", version)]
@@ -24,6 +27,11 @@ pub(crate) enum Command {
     ///
     /// A new authority is trusted everywhere before it signs, so that nobody notices. Any number of these may run.
     Rotate(Box<crate::rotate::Rotate>),
+    /// Make and look after the identities of NATS: who may publish and subscribe what
+    #[command(subcommand)]
+    Nats(Nats),
+    /// Answer for NATS servers that ask who a client is that presents a ServiceAccount's token
+    Callout(Box<Callout>),
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,9 @@
 //! `roadstead-certs`: makes and rotates the certificates of a Roadstead. Parse, run, say what was done.
 
 mod args;
+mod callout;
+mod identities;
+mod push;
 mod rotate;
 mod run;
 

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use certs::tls::{Files, Kept, LeafRequest, Usage};
 
 use crate::args::{Args, Command, Tls};
+use crate::{callout, identities};
 
 const AUTHORITY_NAME: &str = "roadstead";
 pub(crate) const LEAF_NAME: &str = "roadstead-webhook";
@@ -12,6 +13,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::Tls(tls) => make(&tls),
         Command::Rotate(rotate) => crate::rotate::run(*rotate),
+        Command::Nats(nats) => identities::run(&nats),
+        Command::Callout(callout) => callout::run(*callout),
     }
 }
 

@@ -189,7 +189,7 @@ class Rendering(Certificates):
     def test_settings_are_the_environment_variables_of_the_binaries(self):
         self.assertEqual(self.settings(), {
             "ROADSTEAD_CLUSTER": "default", "ROADSTEAD_NAMESPACES": "", "ROADSTEAD_NATS_URL": "nats://127.0.0.1:4222",
-            "ROADSTEAD_NATS_REPLICAS": "1",
+            "ROADSTEAD_NATS_ALLOW_ANONYMOUS": "false", "ROADSTEAD_NATS_REPLICAS": "1",
             "ROADSTEAD_LOG_FORMAT": "text", "ROADSTEAD_LOG": "info", "ROADSTEAD_WARNINGS": "true",
             "ROADSTEAD_SHUTDOWN_DELAY": "5s",
             "ROADSTEAD_SLOTS": "8", "ROADSTEAD_URGENT_SLOTS": "2", "ROADSTEAD_SLOT_TIMEOUT": "15m", "ROADSTEAD_CRASH_LOOP_RESTARTS": "5",

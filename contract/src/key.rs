@@ -42,7 +42,7 @@ pub enum Key {
     Change,
     /// Digest of the template last let through.
     Released,
-    /// Digest of the template whose rollout last succeeded; absent: as `released`.
+    /// Digest of the template whose rollout had last succeeded when a change was held; see [`crate::State::last_good`].
     Good,
     /// User name in the request that submitted the change.
     RequestedBy,

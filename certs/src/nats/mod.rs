@@ -2,7 +2,21 @@
 //! crates that exist fail on real servers; they are checked against tokens of the reference implementation and by a
 //! real nats-server.
 
+pub mod callout;
 pub mod claims;
+mod creds;
+mod error;
+mod file;
+mod folder;
+mod identity;
 pub mod jwt;
+mod manifest;
+mod notary;
 
+pub use creds::Creds;
+pub use error::IdentityError;
+pub use folder::{Folder, Made};
+pub use identity::{Keys, UserRequest, permissions};
 pub use jwt::{Claims, JwtError, decode, encode};
+pub use manifest::secrets;
+pub use notary::Notary;

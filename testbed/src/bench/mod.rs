@@ -1,6 +1,7 @@
 //! Measurements on the testbed. Each ends with lines `figure <name> <value> <unit>` that a script can read.
 
 pub mod executor;
+pub mod identity;
 pub mod outbox;
 mod release;
 pub mod restarts;
@@ -34,6 +35,8 @@ pub enum Bench {
     Rotation,
     /// Releases a second, memory and start of the executor with a large backlog
     Executor,
+    /// Every user of NATS against every subject, compared with the table of docs/security.md
+    Identity,
     /// What a review costs the webhook, next to a bare echo
     Webhook,
 }
@@ -48,6 +51,7 @@ impl Bench {
             Self::Restarts => restarts::run().await,
             Self::Rotation => rotation::run().await,
             Self::Executor => executor::run().await,
+            Self::Identity => identity::run().await,
             // A runtime of its own: one thread that sends, waits and reads disturbs the server least.
             Self::Webhook => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -180,8 +180,8 @@ impl Stack {
     /// # Errors
     /// When it does not answer.
     pub async fn nats_client(&self) -> anyhow::Result<async_nats::Client> {
-        let connected = tokio::time::timeout(CONNECT, async_nats::connect(self.nats.url())).await;
-        Ok(connected.context("nats-server does not answer")??)
+        let connected = tokio::time::timeout(CONNECT, self.nats.client()).await;
+        connected.context("nats-server does not answer")?
     }
 
     /// JetStream of the test's nats-server.

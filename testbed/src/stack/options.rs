@@ -19,6 +19,7 @@ pub struct Options {
     pub(super) executor_env: Vec<(String, String)>,
     pub(super) values: Vec<(String, Value)>,
     pub(super) through_proxy: ThroughProxy,
+    pub(super) nats_identities: bool,
     pub(super) control_plane: Share,
 }
 
@@ -58,6 +59,7 @@ impl Options {
             executor_env: vec![],
             values: vec![],
             through_proxy: ThroughProxy::default(),
+            nats_identities: false,
             control_plane: Share::WithOtherTests,
         }
     }
@@ -151,6 +153,13 @@ impl Options {
     pub fn value(mut self, path: &str, value: impl Into<Value>) -> Self {
         self.values.push((path.to_owned(), value.into()));
         self
+    }
+
+    /// nats-server lets in those alone who have an identity: the workloads with what their roles may, and the test
+    /// with everything (`t.nats_client()`).
+    #[must_use]
+    pub fn nats_identities(self) -> Self {
+        Self { nats_identities: true, ..self }.value("nats.allowAnonymous", false)
     }
 
     /// The executors reach the API server through `t.proxy()`.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use contract::access::Role;
 use contract::key::ENABLED_LABEL;
 use kube::Api;
 use serde_json::{Value, json};
@@ -43,7 +44,11 @@ async fn start_on(options: &Options, id: &str, control_plane: Arc<ControlPlane>)
     let client = control_plane.client().await?;
     let release = Release::prepare(&format!("roadstead-{id}"), &folder)?;
     let release = if options.certs > 0 { release.rotating() } else { release };
-    let nats = Nats::new(control_plane.tools(), &folder, Lifetime::Ours)?;
+    let nats = if options.nats_identities {
+        Nats::with_identities(control_plane.tools(), &folder, Lifetime::Ours, id)?
+    } else {
+        Nats::new(control_plane.tools(), &folder, Lifetime::Ours)?
+    };
     if !options.left_out.nats {
         nats.part.spawn()?;
     }
@@ -51,7 +56,7 @@ async fn start_on(options: &Options, id: &str, control_plane: Arc<ControlPlane>)
     let objects = install(options, id, &release, &tools, &namespaces, nats.url(), &control_plane).await?;
     let proxy = Proxy::start(control_plane.server()).await?;
     let Workloads { webhook, more_webhooks, balancer, mounts, certs, mut executors } =
-        workloads(options, &release, &client, &control_plane, &proxy).await?;
+        workloads(options, &release, &client, &control_plane, (&nats, &proxy)).await?;
     let executor = executors.pop().context("a test has at least one executor, if not started")?;
     let stack = Stack {
         client,
@@ -155,14 +160,17 @@ async fn workloads(
     release: &Release,
     client: &kube::Client,
     control_plane: &ControlPlane,
-    proxy: &Proxy,
+    (nats, proxy): (&Nats, &Proxy),
 ) -> anyhow::Result<Workloads> {
+    let env = |role, over: &[(String, String)]| [&[nats.env(role)], over].concat();
+    let webhook_env = env(Role::Webhook, &options.webhook_env);
+    let executor_env = env(Role::Executor, &options.executor_env);
     let (direct, through_proxy) = (control_plane.server(), proxy.server());
     let server = |through: bool| if through { &through_proxy } else { direct };
     let seat = Seat {
         client: client.clone(),
         server: server(options.through_proxy.webhook),
-        env: &options.webhook_env,
+        env: &webhook_env,
         lifetime: Lifetime::Ours,
     };
     let (webhook, more_webhooks, balancer) = if options.webhooks > 1 {
@@ -186,7 +194,7 @@ async fn workloads(
                 .await?,
         );
     }
-    let seat = Seat { server: server(options.through_proxy.executor), env: &options.executor_env, ..seat };
+    let seat = Seat { server: server(options.through_proxy.executor), env: &executor_env, ..seat };
     let mut executors = Vec::new();
     for number in (1..=options.executors.max(1)).rev() {
         let name = if number == 1 { "executor".to_owned() } else { format!("executor-{number}") };

@@ -5,6 +5,7 @@
 
 mod aborts;
 mod break_glass;
+mod callout;
 mod certificates;
 mod cli;
 mod clients;
@@ -12,6 +13,8 @@ mod events;
 mod faults;
 mod forgery;
 mod helm;
+mod hostile;
+mod identities;
 mod later_webhook;
 mod messages;
 mod namespaces;
@@ -21,6 +24,7 @@ mod positions;
 mod queue;
 mod quiet;
 mod races;
+mod rbac;
 mod restarts;
 mod retries;
 mod reverts;

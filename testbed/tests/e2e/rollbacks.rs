@@ -206,6 +206,28 @@ async fn what_never_succeeded_has_nothing_to_go_back_to() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_first_rollout_that_was_superseded_is_told_of_and_nothing_to_go_back_to() -> Result<()> {
+    Stack::options()
+        .run(async |t| {
+            t.apply(&deployment("web").image(V1).unschedulable()).await?.ok()?;
+            t.released("web").await?;
+            t.apply(&failing()).await?.ok()?;
+            let failed = t.deployment_that("web", "failed", |web| web.phase() == Some("failed")).await?;
+            ensure!(failed.image() == V2 && failed.own("roadstead.dev/quarantined").is_none());
+            let note = events::has(t, "web", "ChangeFailed").await?;
+            ensure!(note.contains("not rolled back: no earlier template has succeeded"), "{note}");
+            eventually("what was superseded is told of", testbed::PATIENCE, async || {
+                let phases = queue::phases(t, "web").await?;
+                let superseded = phases.iter().filter(|phase| **phase == Phase::Superseded).count();
+                ensure!(superseded == 1, "{phases:?}");
+                Ok(())
+            })
+            .await
+        })
+        .await
+}
+
+#[tokio::test]
 async fn without_the_wish_for_it_nothing_is_rolled_back() -> Result<()> {
     Stack::options()
         .run(async |t| {

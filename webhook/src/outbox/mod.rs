@@ -8,6 +8,7 @@ mod watch;
 
 use std::{sync::Arc, time::Duration};
 
+use contract::access::Role;
 use kube::Client;
 use ops::{BoxError, args, namespaces::Namespaces, readiness::Handle};
 use tokio::{sync::watch::channel, task::JoinSet};
@@ -60,7 +61,7 @@ impl Outbox {
 
     async fn publish(self, backlog: Arc<Backlog>, stop: CancellationToken) -> Result<(), BoxError> {
         let client = tokio::select! {
-            client = ops::nats::connect(&self.nats, "webhook") => client?,
+            client = ops::nats::connect(&self.nats, Role::Webhook, &self.cluster) => client?,
             () = stop.cancelled() => return Ok(()),
         };
         let context = ops::streams::jetstream(&client);

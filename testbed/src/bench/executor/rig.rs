@@ -134,6 +134,7 @@ fn executor(api: &GeneratedApi, nats: &Nats, folder: &Path, slots: usize) -> Res
         ("KUBECONFIG", kubeconfig.display().to_string()),
         ("ROADSTEAD_CLUSTER", CLUSTER.to_owned()),
         ("ROADSTEAD_NATS_URL", nats.url().to_owned()),
+        ("ROADSTEAD_NATS_ALLOW_ANONYMOUS", "true".to_owned()),
         ("ROADSTEAD_ADMIN_LISTEN", format!("127.0.0.1:{admin}")),
         ("ROADSTEAD_SLOTS", slots.to_string()),
         ("ROADSTEAD_NAMESPACE", SWEPT.0.to_owned()),

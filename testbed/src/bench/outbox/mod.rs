@@ -83,6 +83,7 @@ impl Bed {
                 ("ROADSTEAD_ADMIN_LISTEN", format!("127.0.0.1:{admin}")),
                 ("ROADSTEAD_LISTEN", format!("127.0.0.1:{listen}")),
                 ("ROADSTEAD_NATS_URL", nats.url().to_owned()),
+                ("ROADSTEAD_NATS_ALLOW_ANONYMOUS", "true".to_owned()),
                 ("ROADSTEAD_TLS_CERT", files.cert().display().to_string()),
                 ("ROADSTEAD_TLS_KEY", files.key().display().to_string()),
                 ("ROADSTEAD_SHUTDOWN_DELAY", "0s".to_owned()),

@@ -93,6 +93,12 @@ async fn a_change_that_a_policy_refuses_is_given_up_and_rolls_out_once_it_is_rep
             ensure!(given_up.change.as_str() == change && letter.attempts == 2, "{given_up:?}");
             ensure!(letter.error.contains("on a Friday"), "{}", letter.error);
 
+            let listed = ["get", "deployments", "-A", "-l", "roadstead.dev/phase=dead", "-o", "name"];
+            ensure!(t.admin_kubectl(&listed).await?.ok()?.contains("deployment.apps/web"));
+            let path = r"jsonpath={.metadata.annotations.roadstead\.dev/change}";
+            let named = t.kubectl(&["get", "deployment", "web", "-o", path]).await?.ok()?;
+            ensure!(named == change, "{named}");
+
             thaw(t).await?;
             let wrong = t.kubectl(&["annotate", "deployment/web", "roadstead.dev/replay=zzzzzzzzzz"]).await?;
             ensure!(wrong.stderr.contains(&format!("the dead change is {change}")), "{wrong}");

@@ -74,6 +74,7 @@ fn print(size: usize, plain: &Wave, held: &Wave) {
     println!("  begun while denials drained, s   {:>14} {early:>17.1} (aim {allowed:.1})", "");
     println!("  begun later, s                   {:>14} {late:>17.1} (aim 4.0)", "");
     println!("urgent changes                     {:>14} {:>17}", plain.urgent().len(), held.urgent().len());
+    println!("denials by the gate                {:>14} {:>17.0}", "", held.denied);
     println!("denials drained after, s           {:>14} {:>17.1}", "", held.drained());
     figure(&format!("urgent_max_s_{size}"), late, "s");
     figure(&format!("urgent_early_s_{size}"), early, "s");

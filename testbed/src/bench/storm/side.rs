@@ -52,6 +52,8 @@ pub(super) struct Wave {
     pub(super) urgents: Vec<(Duration, Duration)>,
     /// When the gate had denied every Deployment of the wave once; zero without Roadstead.
     pub(super) drained: Duration,
+    /// Denials of the gate.
+    pub(super) denied: f64,
 }
 
 impl Wave {
@@ -129,7 +131,8 @@ impl<'a> Side<'a> {
         let mut done: Vec<_> = done.into_iter().map(|at| at.duration_since(begun)).collect();
         done.sort_unstable();
         let drained = drained(&denials, urgents.len());
-        Ok(Wave { done, urgents, drained })
+        let denied = denials.last().zip(denials.first()).map_or(0.0, |(last, first)| last.1 - first.1);
+        Ok(Wave { done, urgents, drained, denied })
     }
 
     /// Begins an urgent change every [`EVERY`] until the wave is over, and waits for all that were begun.

@@ -77,6 +77,24 @@ func main() {
 	s.SetScoped(true)
 	add("scoped user", s, scoped)
 
+	server := must(nkeys.CreateServer())
+	question := jwt.NewAuthorizationRequestClaims(public(account))
+	question.Server = jwt.ServerID{Name: "nats-0", Host: "127.0.0.1", ID: public(server)}
+	question.UserNkey = public(user)
+	question.ConnectOptions = jwt.ConnectOptions{Token: "a token of a ServiceAccount", Lang: "rust", Protocol: 1}
+	add("question", question, server)
+
+	verdict := jwt.NewAuthorizationResponseClaims(public(user))
+	verdict.Audience = public(server)
+	verdict.Jwt = must(u.Encode(plain))
+	verdict.IssuerAccount = public(account)
+	add("verdict", verdict, plain)
+
+	refusal := jwt.NewAuthorizationResponseClaims(public(user))
+	refusal.Audience = public(server)
+	refusal.Error = "the token is nobody's"
+	add("refusal", refusal, account)
+
 	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(vectors); err != nil {

@@ -20,22 +20,59 @@ enum Place {
     Release,
 }
 
-/// Workload, API group, resource, verbs, where. The one ConfigMap is by name.
-type Grant = (&'static str, &'static str, &'static str, &'static [&'static str], Place);
+/// Which objects a grant is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    All,
+    /// What remembers the swept namespaces.
+    Record,
+    /// Those of the certificates.
+    Secrets,
+    Hold,
+    Gate,
+}
 
-const GRANTS: [Grant; 8] = [
-    ("webhook", "", "namespaces", READ, Place::Cluster),
-    ("webhook", "apps", "deployments", READ, Place::Served),
-    ("executor", "", "namespaces", READ, Place::Cluster),
-    ("executor", "apps", "deployments", &["get", "list", "watch", "patch"], Place::Served),
-    ("executor", "apps", "replicasets", &["list"], Place::Served),
-    ("executor", "", "pods", &["list", "watch"], Place::Served),
-    ("executor", "events.k8s.io", "events", &["create"], Place::Served),
-    ("executor", "", "configmaps", &["get", "update", "patch"], Place::Release),
+/// Workload, API group, resource, verbs, where, which.
+type Grant = (&'static str, &'static str, &'static str, &'static [&'static str], Place, Which);
+
+const ADMISSION: &str = "admissionregistration.k8s.io";
+const KEEP: &[&str] = &["get", "list", "watch", "patch"];
+
+const GRANTS: [Grant; 12] = [
+    ("webhook", "", "namespaces", READ, Place::Cluster, Which::All),
+    ("webhook", "apps", "deployments", READ, Place::Served, Which::All),
+    ("executor", "", "namespaces", READ, Place::Cluster, Which::All),
+    ("executor", "apps", "deployments", KEEP, Place::Served, Which::All),
+    ("executor", "apps", "replicasets", &["list"], Place::Served, Which::All),
+    ("executor", "", "pods", &["list", "watch"], Place::Served, Which::All),
+    ("executor", "events.k8s.io", "events", &["create"], Place::Served, Which::All),
+    ("executor", "", "configmaps", &["get", "update", "patch"], Place::Release, Which::Record),
+    ("certs", "", "secrets", &["get", "list", "watch", "update"], Place::Release, Which::Secrets),
+    // A name cannot limit what is created.
+    ("certs", "", "secrets", &["create"], Place::Release, Which::All),
+    ("certs", ADMISSION, "mutatingwebhookconfigurations", KEEP, Place::Cluster, Which::Hold),
+    ("certs", ADMISSION, "validatingwebhookconfigurations", KEEP, Place::Cluster, Which::Gate),
 ];
 
+impl Which {
+    fn names(self, t: &Stack) -> Vec<String> {
+        let name = &t.fullname;
+        match self {
+            Self::All => vec![],
+            Self::Record => vec![format!("{name}-namespaces")],
+            Self::Secrets => vec![format!("{name}-webhook-authorities"), format!("{name}-webhook-tls")],
+            Self::Hold => vec![format!("zz-{name}")],
+            Self::Gate => vec![name.clone()],
+        }
+    }
+
+    fn covers(self, t: &Stack, name: Option<&str>) -> bool {
+        self == Self::All || name.is_some_and(|name| self.names(t).iter().any(|own| own == name))
+    }
+}
+
 /// What is tried: all that is granted, and what somebody would like to have.
-const RESOURCES: [(&str, &str, Option<&str>); 18] = [
+const RESOURCES: [(&str, &str, Option<&str>); 19] = [
     ("", "namespaces", None),
     ("", "pods", None),
     ("", "pods", Some("exec")),
@@ -53,7 +90,8 @@ const RESOURCES: [(&str, &str, Option<&str>); 18] = [
     ("apps", "deployments", Some("status")),
     ("apps", "replicasets", None),
     ("rbac.authorization.k8s.io", "clusterrolebindings", None),
-    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", None),
+    (ADMISSION, "mutatingwebhookconfigurations", None),
+    (ADMISSION, "validatingwebhookconfigurations", None),
 ];
 
 /// One question.
@@ -72,15 +110,17 @@ struct Question {
 impl Question {
     /// What the table answers.
     fn expected(&self, t: &Stack) -> bool {
-        GRANTS.iter().any(|(part, group, resource, verbs, place)| {
-            let record = self.name.as_deref() == Some(&*format!("{}-namespaces", t.fullname));
+        GRANTS.iter().any(|(part, group, resource, verbs, place, which)| {
             let here = match place {
                 Place::Cluster => true,
                 Place::Served => self.namespace.as_deref() == Some(&*t.namespace),
-                Place::Release => self.namespace.as_deref() == Some(&*t.release) && record,
+                Place::Release => self.namespace.as_deref() == Some(&*t.release),
             };
             let what = (*part, *group, *resource) == (self.part, self.group, self.resource);
-            what && here && self.subresource.is_none() && verbs.contains(&self.verb)
+            what && here
+                && which.covers(t, self.name.as_deref())
+                && self.subresource.is_none()
+                && verbs.contains(&self.verb)
         })
     }
 
@@ -109,20 +149,24 @@ impl Question {
 }
 
 fn questions(t: &Stack) -> Vec<Question> {
-    let record = format!("{}-namespaces", t.fullname);
-    let names = [None, Some(record), Some("another".to_owned())];
     let namespaces =
         [Some(t.namespace.clone()), Some(t.release.clone()), Some("kube-system".to_owned()), None];
     let mut questions = Vec::new();
-    for (part, (group, resource, subresource)) in
-        ["webhook", "executor"].into_iter().flat_map(|part| RESOURCES.map(|resource| (part, resource)))
+    for (part, (group, resource, subresource)) in ["webhook", "executor", "certs"]
+        .into_iter()
+        .flat_map(|part| RESOURCES.map(|resource| (part, resource)))
     {
         for (verb, namespace) in
             VERBS.into_iter().flat_map(|verb| namespaces.clone().map(|namespace| (verb, namespace)))
         {
             // A name matters where a grant has one.
-            let names = if resource == "configmaps" { names.to_vec() } else { vec![None] };
-            questions.extend(names.into_iter().map(|name| Question {
+            let of_resource = GRANTS.iter().filter(|grant| grant.2 == resource);
+            let mut names: Vec<_> = of_resource.flat_map(|grant| grant.5.names(t)).collect();
+            if !names.is_empty() {
+                names.push("another".to_owned());
+            }
+            let names = names.into_iter().map(Some).chain([None]);
+            questions.extend(names.map(|name| Question {
                 part,
                 group,
                 resource,
@@ -139,6 +183,7 @@ fn questions(t: &Stack) -> Vec<Question> {
 #[tokio::test]
 async fn the_service_accounts_may_do_what_the_table_says_and_nothing_else() -> Result<()> {
     Stack::options()
+        .rotating(1)
         .without_webhook()
         .without_executor()
         .without_nats()
@@ -163,14 +208,19 @@ async fn the_service_accounts_may_do_what_the_table_says_and_nothing_else() -> R
 
 #[test]
 fn the_table_of_the_documentation_is_what_is_tried() {
-    let rows = GRANTS.map(|(part, group, resource, verbs, place)| {
+    let rows = GRANTS.map(|(part, group, resource, verbs, place, which)| {
         let group = if group.is_empty() { "core" } else { group };
         let place = match place {
             Place::Cluster => "the cluster",
             Place::Served => "served namespaces",
-            Place::Release => "the release's namespace, one by name",
+            Place::Release => "the release's namespace",
         };
-        format!("| {part} | {group} | `{resource}` | {} | {place} |\n", verbs.join(", "))
+        let named = match which {
+            Which::All => "",
+            Which::Secrets => ", two by name",
+            Which::Record | Which::Hold | Which::Gate => ", one by name",
+        };
+        format!("| {part} | {group} | `{resource}` | {} | {place}{named} |\n", verbs.join(", "))
     });
     let head = "| identity | API group | resource | verbs | where |\n|---|---|---|---|---|\n";
     let table = head.to_owned() + &rows.concat();

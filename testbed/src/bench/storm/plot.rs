@@ -132,8 +132,12 @@ mod tests {
     #[test]
     fn every_point_lies_within_its_panel() {
         let second = Duration::from_secs(1);
-        let wave =
-            Wave { done: vec![second, second * 40], urgents: vec![(second, second * 70)], drained: second };
+        let wave = Wave {
+            done: vec![second, second * 40],
+            urgents: vec![(second, second * 70)],
+            drained: second,
+            denied: 2.0,
+        };
         let panel = Panel::new(LEFT, (42.0, 2.0), "x");
         for (x, y) in [panel.place(0.0, 0.0), panel.place(42.0, 2.0)] {
             assert!((LEFT..=LEFT + PANEL.0).contains(&x) && (TOP..=TOP + PANEL.1).contains(&y), "{x} {y}");

@@ -82,7 +82,9 @@ async fn a_test_that_ends_by_ctrl_c_or_a_panic_or_its_end_leaves_no_process() ->
         if end == "interrupt" {
             kill_process(Pid::from_child(&child), Signal::INT)?;
         }
-        child.wait()?;
+        eventually("the process ends", PATIENCE, async || child.try_wait()?.context("it goes on"))
+            .await
+            .with_context(|| format!("ended by: {end}"))?;
         gone(&parts).await.with_context(|| format!("ended by: {end}"))?;
     }
     Ok(())
@@ -90,7 +92,10 @@ async fn a_test_that_ends_by_ctrl_c_or_a_panic_or_its_end_leaves_no_process() ->
 
 /// Runs a test of this file in a process of its own, until it has named its parts.
 fn other_test(name: &str, end: &str) -> Result<(Child, BTreeMap<String, u32>)> {
-    let mut child = Command::new(std::env::current_exe()?)
+    // Whoever runs the tests in the background of a script has them ignore Ctrl-C, and so would this process.
+    let mut child = Command::new("env")
+        .arg("--default-signal=INT")
+        .arg(std::env::current_exe()?)
         .args([name, "--exact", "--ignored", "--nocapture"])
         .env(END, end)
         .stdout(Stdio::piped())

@@ -53,9 +53,7 @@ pub fn progress(live: &Live, since: UnixMillis, now: UnixMillis) -> Progress {
     }
     match &status.progressing {
         Some((reason, updated)) if reason == DEADLINE_EXCEEDED && counts(live, *updated, since, now) => {
-            Progress::Failed {
-                reason: format!("{reason}: {} of {} pods are new", status.updated, live.replicas),
-            }
+            Progress::Failed { reason: overdue(live) }
         }
         // It may stand from an earlier rollout, and this one be complete all the same only once it is gone.
         Some((reason, _)) if reason == DEADLINE_EXCEEDED => waiting,
@@ -63,15 +61,14 @@ pub fn progress(live: &Live, since: UnixMillis, now: UnixMillis) -> Progress {
         Some((reason, updated))
             if reason == COMPLETE && *updated <= since && is_overdue(live, since, now) =>
         {
-            Progress::Failed {
-                reason: format!(
-                    "no progress within the deadline: {} of {} pods are new",
-                    status.updated, live.replicas
-                ),
-            }
+            Progress::Failed { reason: overdue(live) }
         }
         _ => waiting,
     }
+}
+
+fn overdue(live: &Live) -> String {
+    format!("no progress within the deadline: {} of {} pods are new", live.status.updated, live.replicas)
 }
 
 /// The condition of an earlier rollout stands for a while after a way back to an old ReplicaSet: the controller

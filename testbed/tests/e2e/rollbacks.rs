@@ -72,7 +72,7 @@ async fn a_failed_rollout_goes_back_and_the_same_again_is_denied_until_lifted() 
             ensure!(note.contains(&format!("app {V2} → {V1}")), "{note}");
             let note = events::has(t, "web", "ChangeFailed").await?;
             ensure!(
-                note.contains("ProgressDeadlineExceeded") && note.contains(&format!("app {V1} → {V2}")),
+                note.contains("within the deadline") && note.contains(&format!("app {V1} → {V2}")),
                 "{note}"
             );
             for _ in 0..2 {

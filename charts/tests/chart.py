@@ -7,7 +7,7 @@ import unittest
 
 from files import Files  # noqa: F401 (found by unittest)
 from certificates import Certificates
-from helm import CA, CHART, KUBERNETES, OUTSIDE, PEM, URL, Helm, identity, named, selects, sets
+from helm import CA, CHART, ELSEWHERE, KUBERNETES, OUTSIDE, PEM, Helm, identity, named, selects, sets
 
 READ_NAMESPACES = {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch"]}
 READ_DEPLOYMENTS = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]}
@@ -49,7 +49,7 @@ class Rendering(Certificates):
         return named(self.helm.objects(*settings), "ConfigMap", "roadstead-settings", "roadstead")["data"]
 
     def test_lint_is_content_without_and_with_values(self):
-        for settings in ((), OUTSIDE, (*OUTSIDE, TWO_NAMESPACES), (URL,), (URL, "certificates.mode=certManager")):
+        for settings in ((), OUTSIDE, (*OUTSIDE, TWO_NAMESPACES), ELSEWHERE, (*ELSEWHERE, "certificates.mode=certManager"), ("certificates.mode=certManager",)):
             code, out, error = self.helm.run("lint", "--strict", CHART, *KUBERNETES, *sets(*settings))
             self.assertEqual(code, 0, out + error)
 
@@ -58,12 +58,12 @@ class Rendering(Certificates):
             self.assertEqual(self.helm.text(*settings), self.helm.text(*settings))
 
     def test_a_misspelt_value_is_refused_with_its_name(self):
-        for name in ("slotTimout", "nats.ulr", "log.levle", "webhook.cabundle", "certificates.lives"):
+        for name in ("slotTimout", "nats.external.ulr", "pods.tolerate", "log.levle", "webhook.cabundle", "certificates.lives"):
             self.assertIn(f"'{name.split('.')[-1]}'", self.helm.refusal(*OUTSIDE, f"{name}=x"))
 
     def test_a_value_of_the_wrong_form_is_refused_with_its_name(self):
         wrong = ("cluster=A.b", "namespaces=shop", "namespaces={Shop}", "namespaces={a,a}", "slots=0", "slots=many",
-                 "slotTimeout=15", "warnings=yes", "nats.url=nats://user:secret@nats", "nats.url=http://nats",
+                 "slotTimeout=15", "warnings=yes", "nats.external.url=nats://user:secret@nats", "nats.external.url=http://nats",
                  "log.format=xml", "log.level=", "webhook.url=http://plain", "webhook.url=https://h/p?q",
                  "webhook.caBundle=/etc/ca.pem", "webhook.failurePolicy=Maybe", "webhook.timeoutSeconds=31",
                  "webhook.shutdownDelay=5", "certificates.mode=selfSigned", "certificates.secret=A_b",
@@ -73,8 +73,9 @@ class Rendering(Certificates):
                 self.assertRegex(self.helm.refusal(*OUTSIDE, setting), setting.split("=", 1)[0].split(".")[-1])
 
     def test_a_missing_url_or_certificate_authority_says_what_to_pass(self):
-        for missing, given, fix in (("webhook.url", (), "--set webhook.url=https://HOST:PORT"),
-                                    ("webhook.caBundle", OUTSIDE[:2], "--set-file webhook.caBundle=CA.pem")):
+        for missing, given, fix in (("webhook.url", ("inCluster=false",), "--set webhook.url=https://HOST:PORT"),
+                                    ("nats.external.url", (ELSEWHERE[0], ELSEWHERE[2]), "--set nats.external.url=tls://HOST:4222"),
+                                    ("webhook.caBundle", OUTSIDE[:4], "--set-file webhook.caBundle=CA.pem")):
             refusal = self.helm.refusal(*given)
             self.assertIn(f"{missing} is not set", refusal)
             self.assertIn(fix, refusal)
@@ -179,7 +180,7 @@ class Rendering(Certificates):
         with tempfile.NamedTemporaryFile("w") as pem:
             pem.write(PEM)
             pem.flush()
-            code, rendered, error = self.helm.run("template", "roadstead", CHART, *KUBERNETES, *sets(*OUTSIDE[:2]),
+            code, rendered, error = self.helm.run("template", "roadstead", CHART, *KUBERNETES, *sets(*OUTSIDE[:4]),
                                                   "--set-file", f"webhook.caBundle={pem.name}")
         self.assertEqual(code, 0, error)
         self.assertEqual(rendered.count(f"caBundle: {CA}\n"), 2)
@@ -191,7 +192,7 @@ class Rendering(Certificates):
             "ROADSTEAD_CLUSTER": "default", "ROADSTEAD_NAMESPACES": "", "ROADSTEAD_NATS_URL": "nats://127.0.0.1:4222",
             "ROADSTEAD_NATS_ALLOW_ANONYMOUS": "false", "ROADSTEAD_NATS_REPLICAS": "1",
             "ROADSTEAD_LOG_FORMAT": "text", "ROADSTEAD_LOG": "info", "ROADSTEAD_WARNINGS": "true",
-            "ROADSTEAD_SHUTDOWN_DELAY": "5s",
+            "ROADSTEAD_SHUTDOWN_DELAY": "10s",
             "ROADSTEAD_SLOTS": "8", "ROADSTEAD_URGENT_SLOTS": "2", "ROADSTEAD_SLOT_TIMEOUT": "15m", "ROADSTEAD_CRASH_LOOP_RESTARTS": "5",
             "ROADSTEAD_ATTEMPTS": "10",
             "ROADSTEAD_NAMESPACE": "roadstead",
@@ -199,7 +200,7 @@ class Rendering(Certificates):
 
     def test_settings_follow_the_values(self):
         data = self.settings("cluster=eu-1", TWO_NAMESPACES, "slots=40", "slotTimeout=1h30m", "warnings=false",
-                             "nats.url=tls://nats:4222", "log.format=json", "log.level=debug",
+                             "nats.external.url=tls://nats:4222", "log.format=json", "log.level=debug",
                              "webhook.shutdownDelay=20s")
         changed = {key: data[f"ROADSTEAD_{key}"] for key in
                    ("CLUSTER", "NAMESPACES", "SLOTS", "SLOT_TIMEOUT", "WARNINGS", "NATS_URL", "LOG_FORMAT", "LOG",
@@ -223,7 +224,7 @@ class WithHelm4(Rendering, unittest.TestCase):
                                              "--dry-run=client", *sets(*OUTSIDE, *settings))
             self.assertEqual(code, 0, error)
             return out.split("NOTES:\n")[1]
-        safe = notes("nats.url=tls://nats:4222")
+        safe = notes("nats.external.url=tls://nats:4222")
         self.assertIn("kubectl label namespace NAME roadstead.dev/enabled=true", safe)
         self.assertIn("docs/break-glass.md", safe)
         self.assertNotIn("WARNING", safe)

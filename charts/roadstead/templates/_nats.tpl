@@ -13,8 +13,13 @@
 {{- if not (or $.Values.inCluster .external.url) -}}
 {{- fail "nats.external.url is not set: with inCluster=false the chart brings no NATS: pass --set nats.external.url=tls://HOST:4222" -}}
 {{- end -}}
-{{- .external.url | default (printf "nats://%s-nats.%s.svc:4222" (include "roadstead.fullname" $) $.Release.Namespace) -}}
+{{- .external.url | default (printf "tls://%s-nats.%s.svc:4222" (include "roadstead.fullname" $) $.Release.Namespace) -}}
 {{- end -}}
+{{- end -}}
+
+{{- /* "true" where an authority that is not publicly known signs the servers' certificates; else empty. */ -}}
+{{- define "roadstead.nats.authority" -}}
+{{- if or (include "roadstead.nats.embedded" .) .Values.nats.external.ownAuthority -}}true{{- end -}}
 {{- end -}}
 
 {{- /* Copies of each stream: as many as the chart has servers, unless said. */ -}}
@@ -38,13 +43,13 @@
 {{- if not .root.Values.nats.allowAnonymous }}
 - {name: ROADSTEAD_NATS_CREDS, value: /etc/roadstead/nats/nats.creds}
 {{- end }}
-{{- if .root.Values.nats.external.ownAuthority }}
+{{- if include "roadstead.nats.authority" .root }}
 - {name: ROADSTEAD_NATS_CA, value: /etc/roadstead/nats/ca.crt}
 {{- end }}
 {{- end -}}
 
 {{- define "roadstead.nats.mounted" -}}
-{{- if or (not .Values.nats.allowAnonymous) .Values.nats.external.ownAuthority -}}true{{- end -}}
+{{- if or (not .Values.nats.allowAnonymous) (include "roadstead.nats.authority" .) -}}true{{- end -}}
 {{- end -}}
 
 {{- define "roadstead.nats.mount" -}}

@@ -6,8 +6,11 @@ import tempfile
 import unittest
 
 from files import Files  # noqa: F401 (found by unittest)
+from admission import Admission
 from certificates import Certificates
 from helm import CA, CHART, ELSEWHERE, KUBERNETES, OUTSIDE, PEM, Helm, identity, named, selects, sets
+from nats import Nats
+from workloads import Workloads
 
 READ_NAMESPACES = {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch"]}
 READ_DEPLOYMENTS = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]}
@@ -33,7 +36,7 @@ def expected_identities(fullname, namespace):
         *(("ConfigMap", namespace, f"{fullname}-{content}") for content in ("settings", "namespaces"))}
 
 
-class Rendering(Certificates):
+class Rendering(Admission, Certificates, Nats, Workloads):
     """The cases of one Helm; `helm` is set by the subclasses below."""
 
     helm: Helm
@@ -218,18 +221,34 @@ class WithHelm4(Rendering, unittest.TestCase):
     helm = Helm("helm")
 
     # Only here: Helm 3 asks a cluster for its version before it prints notes.
-    def test_the_notes_say_how_to_go_on_and_warn_of_risky_values(self):
-        def notes(*settings):
-            code, out, error = self.helm.run("install", "roadstead", CHART, "--namespace", "roadstead",
-                                             "--dry-run=client", *sets(*OUTSIDE, *settings))
-            self.assertEqual(code, 0, error)
-            return out.split("NOTES:\n")[1]
-        safe = notes("nats.external.url=tls://nats:4222")
-        self.assertIn("kubectl label namespace NAME roadstead.dev/enabled=true", safe)
-        self.assertIn("docs/break-glass.md", safe)
-        self.assertNotIn("WARNING", safe)
-        self.assertIn("WARNING: while the webhook is away", notes("webhook.failurePolicy=Ignore"))
-        self.assertIn("WARNING: nats://127.0.0.1:4222 is not encrypted", notes())
+    def notes(self, *settings, given=()):
+        code, out, error = self.helm.run("install", "roadstead", CHART, "--namespace", "roadstead",
+                                         "--dry-run=client", *sets(*given, *settings))
+        self.assertEqual(code, 0, error)
+        return out.split("NOTES:\n")[1]
+
+    def test_the_notes_say_how_to_go_on_wherever_the_workloads_run(self):
+        for given, where in (((), "kubectl -n roadstead get pods"), (OUTSIDE, "create token roadstead-webhook")):
+            notes = self.notes("nats.external.url=tls://nats:4222", given=given)
+            self.assertIn("kubectl label namespace NAME roadstead.dev/enabled=true", notes)
+            self.assertIn("docs/break-glass.md", notes)
+            self.assertIn(where, notes)
+            self.assertNotIn("WARNING", notes)
+        self.assertNotIn("WARNING", self.notes())
+
+    def test_the_notes_warn_of_each_risky_value(self):
+        for setting, warning in (
+                ("webhook.failurePolicy=Ignore", "while the webhook is away, changes pass"),
+                ("webhook.replicas=1", "there is one webhook (webhook.replicas=1): while its node is drained or lost, Deployments"),
+                ("executor.replicas=1", "there is one executor (executor.replicas=1): while its node is drained or lost, nothing is let"),
+                ("pods.disruptionBudgets=false", "nothing keeps a drain from taking all replicas"),
+                ("nats.embedded.storage.persistent=false", "history and dead letters are lost with the NATS pod"),
+                ("nats.embedded.storage.whenDeleted=Delete", "uninstalling deletes the streams"),
+                ("nats.external.url=nats://n:4222", "nats://n:4222 is not encrypted"),
+                ("nats.external.url=tls://n,nats.allowAnonymous=true", "a NATS that asks nobody who he is is accepted")):
+            notes = self.notes(setting)
+            self.assertEqual(notes.count("WARNING: "), 1, setting)
+            self.assertIn(f"WARNING: {warning}", notes)
 
 
 class WithHelm3(Rendering, unittest.TestCase):

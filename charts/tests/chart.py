@@ -10,7 +10,7 @@ from admission import Admission
 from certificates import Certificates
 from helm import CA, CHART, ELSEWHERE, KUBERNETES, OUTSIDE, PEM, Helm, identity, named, selects, sets
 from nats import Nats
-from workloads import Workloads
+from workloads import EVERYTHING, Workloads
 
 READ_NAMESPACES = {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch"]}
 READ_DEPLOYMENTS = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]}
@@ -52,13 +52,13 @@ class Rendering(Admission, Certificates, Nats, Workloads):
         return named(self.helm.objects(*settings), "ConfigMap", "roadstead-settings", "roadstead")["data"]
 
     def test_lint_is_content_without_and_with_values(self):
-        for settings in ((), OUTSIDE, (*OUTSIDE, TWO_NAMESPACES), ELSEWHERE, (*ELSEWHERE, "certificates.mode=certManager"), ("certificates.mode=certManager",)):
+        for settings in ((), OUTSIDE, (*OUTSIDE, TWO_NAMESPACES), ELSEWHERE, (*ELSEWHERE, "certificates.mode=certManager"), ("certificates.mode=certManager",), EVERYTHING):
             code, out, error = self.helm.run("lint", "--strict", CHART, *KUBERNETES, *sets(*settings))
             self.assertEqual(code, 0, out + error)
 
     def test_rendering_twice_gives_the_same_text(self):
-        for settings in ((), (TWO_NAMESPACES,)):
-            self.assertEqual(self.helm.text(*settings), self.helm.text(*settings))
+        for settings, given in (((), OUTSIDE), ((TWO_NAMESPACES,), OUTSIDE), (EVERYTHING, ())):
+            self.assertEqual(self.helm.text(*settings, given=given), self.helm.text(*settings, given=given))
 
     def test_a_misspelt_value_is_refused_with_its_name(self):
         for name in ("slotTimout", "nats.external.ulr", "pods.tolerate", "log.levle", "webhook.cabundle", "certificates.lives"):

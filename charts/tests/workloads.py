@@ -37,7 +37,7 @@ class Workloads:
     helm: Helm
 
     def everything(self, *settings, **which):
-        return self.helm.objects(*EVERYTHING, *settings, given=(), **which)
+        return self.helm.objects(*EVERYTHING, *settings, given=(), options=(), **which)
 
     def template(self, part, *settings, kind="Deployment"):
         return named(self.everything(*settings), kind, f"roadstead-{part}", "roadstead")["spec"]["template"]

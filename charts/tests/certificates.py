@@ -2,7 +2,7 @@
 import base64
 import re
 
-from helm import CA, URL, Helm, identity, named
+from helm import CA, ELSEWHERE, Helm, identity, named
 
 CONFIGURATIONS = (("MutatingWebhookConfiguration", "zz-roadstead"), ("ValidatingWebhookConfiguration", "roadstead"))
 MODES = ("self", "certManager")
@@ -16,24 +16,24 @@ class Certificates:
     helm: Helm
 
     def of_mode(self, mode, *settings, **which):
-        return self.helm.objects(f"certificates.mode={mode}", *settings, given=(URL,), **which)
+        return self.helm.objects(f"certificates.mode={mode}", *settings, given=ELSEWHERE, **which)
 
     def test_roadstead_rotates_by_default(self):
-        self.assertEqual(self.helm.text(given=(URL,)), self.helm.text("certificates.mode=self", given=(URL,)))
+        self.assertEqual(self.helm.text(given=ELSEWHERE), self.helm.text("certificates.mode=self", given=ELSEWHERE))
 
     def test_who_rotates_keeps_the_ca_bundle_so_none_is_rendered_and_none_is_accepted(self):
         for mode in MODES:
             for kind, name in CONFIGURATIONS:
                 client = named(self.of_mode(mode), kind, name)["webhooks"][0]["clientConfig"]
                 self.assertEqual(list(client), ["url"], mode)
-            refusal = self.helm.refusal(URL, f"certificates.mode={mode}", f"webhook.caBundle={CA}")
+            refusal = self.helm.refusal(*ELSEWHERE, f"certificates.mode={mode}", f"webhook.caBundle={CA}")
             self.assertIn("certificates.mode=existingSecret", refusal)
 
     def test_no_key_no_certificate_and_no_secret_is_rendered(self):
         for mode in MODES:
-            text = self.helm.text(f"certificates.mode={mode}", given=(URL,))
+            text = self.helm.text(f"certificates.mode={mode}", given=ELSEWHERE)
             self.assertNotRegex(text, r"(?m)^kind: Secret$|BEGIN|" + base64.b64encode(b"-----BEGIN").decode()[:12])
-            self.assertEqual(text, self.helm.text(f"certificates.mode={mode}", given=(URL,)), mode)
+            self.assertEqual(text, self.helm.text(f"certificates.mode={mode}", given=ELSEWHERE), mode)
 
     def test_only_the_one_that_rotates_has_rights_and_only_on_what_it_keeps(self):
         objects = self.of_mode("self")
@@ -47,7 +47,7 @@ class Certificates:
             for resources, name in (("mutatingwebhookconfigurations", "zz-roadstead"),
                                     ("validatingwebhookconfigurations", "roadstead"))])
         for mode in ("certManager", "existingSecret"):
-            given = {} if mode == "existingSecret" else {"given": (URL,)}
+            given = {} if mode == "existingSecret" else {"given": ELSEWHERE}
             others = self.helm.objects(f"certificates.mode={mode}", **given)
             self.assertEqual([o for o in others if o["metadata"]["name"] == "roadstead-certs"], [], mode)
 
@@ -94,6 +94,6 @@ class Certificates:
         self.assertEqual([identity(o) for o in of_cert_manager], [("Certificate", "roadstead", "roadstead-webhook")])
         self.assertEqual(of_cert_manager[0]["spec"]["issuerRef"], {"kind": "ClusterIssuer", "name": "corp"})
         for mode in ("self", "existingSecret"):
-            given = {"given": (URL,)} if mode == "self" else {}
+            given = {"given": ELSEWHERE} if mode == "self" else {}
             text = self.helm.text(f"certificates.mode={mode}", **given)
             self.assertIsNone(re.search("cert-manager", text), mode)

@@ -6,8 +6,11 @@ import tempfile
 import unittest
 
 from files import Files  # noqa: F401 (found by unittest)
+from admission import Admission
 from certificates import Certificates
-from helm import CA, CHART, KUBERNETES, OUTSIDE, PEM, URL, Helm, identity, named, selects, sets
+from helm import CA, CHART, ELSEWHERE, KUBERNETES, OUTSIDE, PEM, Helm, identity, named, selects, sets
+from nats import Nats
+from workloads import EVERYTHING, Workloads
 
 READ_NAMESPACES = {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch"]}
 READ_DEPLOYMENTS = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]}
@@ -33,7 +36,7 @@ def expected_identities(fullname, namespace):
         *(("ConfigMap", namespace, f"{fullname}-{content}") for content in ("settings", "namespaces"))}
 
 
-class Rendering(Certificates):
+class Rendering(Admission, Certificates, Nats, Workloads):
     """The cases of one Helm; `helm` is set by the subclasses below."""
 
     helm: Helm
@@ -49,21 +52,21 @@ class Rendering(Certificates):
         return named(self.helm.objects(*settings), "ConfigMap", "roadstead-settings", "roadstead")["data"]
 
     def test_lint_is_content_without_and_with_values(self):
-        for settings in ((), OUTSIDE, (*OUTSIDE, TWO_NAMESPACES), (URL,), (URL, "certificates.mode=certManager")):
+        for settings in ((), OUTSIDE, (*OUTSIDE, TWO_NAMESPACES), ELSEWHERE, (*ELSEWHERE, "certificates.mode=certManager"), ("certificates.mode=certManager",), EVERYTHING):
             code, out, error = self.helm.run("lint", "--strict", CHART, *KUBERNETES, *sets(*settings))
             self.assertEqual(code, 0, out + error)
 
     def test_rendering_twice_gives_the_same_text(self):
-        for settings in ((), (TWO_NAMESPACES,)):
-            self.assertEqual(self.helm.text(*settings), self.helm.text(*settings))
+        for settings, given in (((), OUTSIDE), ((TWO_NAMESPACES,), OUTSIDE), (EVERYTHING, ())):
+            self.assertEqual(self.helm.text(*settings, given=given), self.helm.text(*settings, given=given))
 
     def test_a_misspelt_value_is_refused_with_its_name(self):
-        for name in ("slotTimout", "nats.ulr", "log.levle", "webhook.cabundle", "certificates.lives"):
+        for name in ("slotTimout", "nats.external.ulr", "pods.tolerate", "log.levle", "webhook.cabundle", "certificates.lives"):
             self.assertIn(f"'{name.split('.')[-1]}'", self.helm.refusal(*OUTSIDE, f"{name}=x"))
 
     def test_a_value_of_the_wrong_form_is_refused_with_its_name(self):
         wrong = ("cluster=A.b", "namespaces=shop", "namespaces={Shop}", "namespaces={a,a}", "slots=0", "slots=many",
-                 "slotTimeout=15", "warnings=yes", "nats.url=nats://user:secret@nats", "nats.url=http://nats",
+                 "slotTimeout=15", "warnings=yes", "nats.external.url=nats://user:secret@nats", "nats.external.url=http://nats",
                  "log.format=xml", "log.level=", "webhook.url=http://plain", "webhook.url=https://h/p?q",
                  "webhook.caBundle=/etc/ca.pem", "webhook.failurePolicy=Maybe", "webhook.timeoutSeconds=31",
                  "webhook.shutdownDelay=5", "certificates.mode=selfSigned", "certificates.secret=A_b",
@@ -73,8 +76,9 @@ class Rendering(Certificates):
                 self.assertRegex(self.helm.refusal(*OUTSIDE, setting), setting.split("=", 1)[0].split(".")[-1])
 
     def test_a_missing_url_or_certificate_authority_says_what_to_pass(self):
-        for missing, given, fix in (("webhook.url", (), "--set webhook.url=https://HOST:PORT"),
-                                    ("webhook.caBundle", OUTSIDE[:2], "--set-file webhook.caBundle=CA.pem")):
+        for missing, given, fix in (("webhook.url", ("inCluster=false",), "--set webhook.url=https://HOST:PORT"),
+                                    ("nats.external.url", (ELSEWHERE[0], ELSEWHERE[2]), "--set nats.external.url=tls://HOST:4222"),
+                                    ("webhook.caBundle", OUTSIDE[:4], "--set-file webhook.caBundle=CA.pem")):
             refusal = self.helm.refusal(*given)
             self.assertIn(f"{missing} is not set", refusal)
             self.assertIn(fix, refusal)
@@ -179,7 +183,7 @@ class Rendering(Certificates):
         with tempfile.NamedTemporaryFile("w") as pem:
             pem.write(PEM)
             pem.flush()
-            code, rendered, error = self.helm.run("template", "roadstead", CHART, *KUBERNETES, *sets(*OUTSIDE[:2]),
+            code, rendered, error = self.helm.run("template", "roadstead", CHART, *KUBERNETES, *sets(*OUTSIDE[:4]),
                                                   "--set-file", f"webhook.caBundle={pem.name}")
         self.assertEqual(code, 0, error)
         self.assertEqual(rendered.count(f"caBundle: {CA}\n"), 2)
@@ -191,7 +195,7 @@ class Rendering(Certificates):
             "ROADSTEAD_CLUSTER": "default", "ROADSTEAD_NAMESPACES": "", "ROADSTEAD_NATS_URL": "nats://127.0.0.1:4222",
             "ROADSTEAD_NATS_ALLOW_ANONYMOUS": "false", "ROADSTEAD_NATS_REPLICAS": "1",
             "ROADSTEAD_LOG_FORMAT": "text", "ROADSTEAD_LOG": "info", "ROADSTEAD_WARNINGS": "true",
-            "ROADSTEAD_SHUTDOWN_DELAY": "5s",
+            "ROADSTEAD_SHUTDOWN_DELAY": "10s",
             "ROADSTEAD_SLOTS": "8", "ROADSTEAD_URGENT_SLOTS": "2", "ROADSTEAD_SLOT_TIMEOUT": "15m", "ROADSTEAD_CRASH_LOOP_RESTARTS": "5",
             "ROADSTEAD_ATTEMPTS": "10",
             "ROADSTEAD_NAMESPACE": "roadstead",
@@ -199,7 +203,7 @@ class Rendering(Certificates):
 
     def test_settings_follow_the_values(self):
         data = self.settings("cluster=eu-1", TWO_NAMESPACES, "slots=40", "slotTimeout=1h30m", "warnings=false",
-                             "nats.url=tls://nats:4222", "log.format=json", "log.level=debug",
+                             "nats.external.url=tls://nats:4222", "log.format=json", "log.level=debug",
                              "webhook.shutdownDelay=20s")
         changed = {key: data[f"ROADSTEAD_{key}"] for key in
                    ("CLUSTER", "NAMESPACES", "SLOTS", "SLOT_TIMEOUT", "WARNINGS", "NATS_URL", "LOG_FORMAT", "LOG",
@@ -217,18 +221,34 @@ class WithHelm4(Rendering, unittest.TestCase):
     helm = Helm("helm")
 
     # Only here: Helm 3 asks a cluster for its version before it prints notes.
-    def test_the_notes_say_how_to_go_on_and_warn_of_risky_values(self):
-        def notes(*settings):
-            code, out, error = self.helm.run("install", "roadstead", CHART, "--namespace", "roadstead",
-                                             "--dry-run=client", *sets(*OUTSIDE, *settings))
-            self.assertEqual(code, 0, error)
-            return out.split("NOTES:\n")[1]
-        safe = notes("nats.url=tls://nats:4222")
-        self.assertIn("kubectl label namespace NAME roadstead.dev/enabled=true", safe)
-        self.assertIn("docs/break-glass.md", safe)
-        self.assertNotIn("WARNING", safe)
-        self.assertIn("WARNING: while the webhook is away", notes("webhook.failurePolicy=Ignore"))
-        self.assertIn("WARNING: nats://127.0.0.1:4222 is not encrypted", notes())
+    def notes(self, *settings, given=()):
+        code, out, error = self.helm.run("install", "roadstead", CHART, "--namespace", "roadstead",
+                                         "--dry-run=client", *sets(*given, *settings))
+        self.assertEqual(code, 0, error)
+        return out.split("NOTES:\n")[1]
+
+    def test_the_notes_say_how_to_go_on_wherever_the_workloads_run(self):
+        for given, where in (((), "kubectl -n roadstead get pods"), (OUTSIDE, "create token roadstead-webhook")):
+            notes = self.notes("nats.external.url=tls://nats:4222", given=given)
+            self.assertIn("kubectl label namespace NAME roadstead.dev/enabled=true", notes)
+            self.assertIn("docs/break-glass.md", notes)
+            self.assertIn(where, notes)
+            self.assertNotIn("WARNING", notes)
+        self.assertNotIn("WARNING", self.notes())
+
+    def test_the_notes_warn_of_each_risky_value(self):
+        for setting, warning in (
+                ("webhook.failurePolicy=Ignore", "while the webhook is away, changes pass"),
+                ("webhook.replicas=1", "there is one webhook (webhook.replicas=1): while its node is drained or lost, Deployments"),
+                ("executor.replicas=1", "there is one executor (executor.replicas=1): while its node is drained or lost, nothing is let"),
+                ("pods.disruptionBudgets=false", "nothing keeps a drain from taking all replicas"),
+                ("nats.embedded.storage.persistent=false", "history and dead letters are lost with the NATS pod"),
+                ("nats.embedded.storage.whenDeleted=Delete", "uninstalling deletes the streams"),
+                ("nats.external.url=nats://n:4222", "nats://n:4222 is not encrypted"),
+                ("nats.external.url=tls://n,nats.allowAnonymous=true", "a NATS that asks nobody who he is is accepted")):
+            notes = self.notes(setting)
+            self.assertEqual(notes.count("WARNING: "), 1, setting)
+            self.assertIn(f"WARNING: {warning}", notes)
 
 
 class WithHelm3(Rendering, unittest.TestCase):

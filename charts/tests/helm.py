@@ -9,10 +9,10 @@ HERE = Path(__file__).resolve().parent
 CHART = HERE.parent / "roadstead"
 PEM = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUQ0E=\n-----END CERTIFICATE-----\n"
 CA = base64.b64encode(PEM.encode()).decode()
-# What a user has to say in this version; tests add to it.
-URL = "webhook.url=https://webhook.example.com:8443"
-# The same with a certificate of their own.
-OUTSIDE = (URL, "certificates.mode=existingSecret", f"webhook.caBundle={CA}")
+# What a user has to say whose workloads run outside the cluster.
+ELSEWHERE = ("inCluster=false", "nats.external.url=nats://127.0.0.1:4222", "webhook.url=https://webhook.example.com:8443")
+# The same with a certificate of their own; tests add to it.
+OUTSIDE = (*ELSEWHERE, "certificates.mode=existingSecret", f"webhook.caBundle={CA}")
 # Helm 3 built from its module believes in Kubernetes 1.20 where no cluster tells it better.
 KUBERNETES = ("--kube-version", "1.37.0")
 

@@ -95,9 +95,11 @@ impl Release {
     /// When the certificate cannot be read.
     pub fn values(&self, nats_url: &str) -> anyhow::Result<Value> {
         let mut values = json!({
+            // The workloads are processes beside the control plane, which runs no pod.
+            "inCluster": false,
             "webhook": { "url": self.webhook_url() },
             // Who asks for identities says so to the workloads.
-            "nats": { "url": nats_url, "allowAnonymous": true },
+            "nats": { "external": { "url": nats_url }, "allowAnonymous": true },
         });
         if !self.rotates {
             let ca = std::fs::read(self.certificate().ca_cert()).context("no webhook certificate")?;

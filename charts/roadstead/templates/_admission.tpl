@@ -23,20 +23,41 @@ matchExpressions:
     operator: In
     values: {{ toJson . }}
   {{- end }}
+  {{- with .Values.webhook.namespaceSelector }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end -}}
 
 {{- /* No caBundle unless the user gave one: the others are written by those who rotate, and an upgrade leaves them alone. */ -}}
 {{- define "roadstead.clientConfig" -}}
 {{- $mode := .root.Values.certificates.mode -}}
 {{- with .root.Values.webhook -}}
-{{- if not .url -}}{{- fail "webhook.url is not set: the API server needs the URL of the webhook. In this version the webhook runs outside the cluster: pass --set webhook.url=https://HOST:PORT" -}}{{- end -}}
+{{- if not (or .url $.root.Values.inCluster) -}}{{- fail "webhook.url is not set: with inCluster=false the API server needs the URL of the webhook: pass --set webhook.url=https://HOST:PORT" -}}{{- end -}}
 {{- if and (eq $mode "existingSecret") (not .caBundle) -}}{{- fail "webhook.caBundle is not set: with certificates.mode=existingSecret the API server needs the CA of your certificate: pass --set-file webhook.caBundle=CA.pem" -}}{{- end -}}
 {{- if and (ne $mode "existingSecret") .caBundle -}}{{- fail (printf "webhook.caBundle is set, but with certificates.mode=%s it is kept by the one who rotates: pass --set certificates.mode=existingSecret to bring your own certificate, or leave webhook.caBundle out" $mode) -}}{{- end -}}
+{{ if .url -}}
 url: {{ printf "%s/%s" (trimSuffix "/" .url) $.path }}
+{{- else -}}
+service:
+  name: {{ include "roadstead.fullname" $.root }}-webhook
+  namespace: {{ $.root.Release.Namespace }}
+  path: /{{ $.path }}
+  port: 443
+{{- end }}
 {{- with .caBundle }}
 caBundle: {{ if hasPrefix "-----BEGIN" . }}{{ b64enc . }}{{ else }}{{ nospace . }}{{ end }}
 {{- end }}
 {{- end -}}
+{{- end -}}
+
+{{- /* Conditions of the user, after ours: all have to be met, so that they can only take something away from the hold. */ -}}
+{{- define "roadstead.matchConditions" -}}
+{{- range .Values.webhook.matchConditions }}
+{{- if has .name (list "not-the-executor" "own-keys-on-a-subresource") -}}
+{{- fail (printf "webhook.matchConditions: %s is the name of a condition of Roadstead's own: choose another" .name) -}}
+{{- end }}
+- {{ dict "name" .name "expression" .expression | toJson }}
+{{- end }}
 {{- end -}}
 
 {{- /* cert-manager's injector fills the caBundle from this certificate's authority. */ -}}

@@ -13,8 +13,14 @@
 {{- define "roadstead.certificates.names" -}}
 {{- $address := "^([0-9]+([.][0-9]+){3}|.*:.*)$" -}}
 {{- $names := list -}}
-{{- $host := (urlParse .root.Values.webhook.url).hostname -}}
-{{- range prepend .root.Values.certificates.names $host | uniq -}}
+{{- $reached := list -}}
+{{- if .root.Values.inCluster -}}
+{{- $reached = append $reached (printf "%s-webhook.%s.svc" (include "roadstead.fullname" .root) .root.Release.Namespace) -}}
+{{- end -}}
+{{- with .root.Values.webhook.url -}}
+{{- $reached = append $reached (urlParse .).hostname -}}
+{{- end -}}
+{{- range concat $reached .root.Values.certificates.names | uniq -}}
 {{- if eq (regexMatch $address .) $.addresses -}}{{- $names = append $names . -}}{{- end -}}
 {{- end -}}
 {{- $names | toJson -}}

@@ -8,6 +8,7 @@ use certs::nats::{Creds, Folder, Made, UserRequest, secrets};
 use clap::{Subcommand, ValueEnum};
 use contract::access::{Account, Role};
 
+use crate::kept::{self, Keep};
 use crate::push::{self, Servers};
 
 #[derive(Debug, Subcommand)]
@@ -23,6 +24,10 @@ pub(crate) enum Nats {
     Revoke(Revoke),
     /// Tell running servers the accounts as they are in the folder
     Push(Push),
+    /// Keep all of it in Secrets, for the NATS servers that the chart brings; runs until stopped
+    ///
+    /// What is missing or ends soon is made, and running servers are told. Any number of these may run.
+    Keep(Box<Keep>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -104,19 +109,20 @@ enum Of {
     System,
 }
 
-pub(crate) fn run(nats: &Nats) -> anyhow::Result<()> {
+pub(crate) async fn run(nats: Nats) -> anyhow::Result<()> {
     match nats {
-        Nats::Init(init) => make(init),
-        Nats::User(user) => add(user),
-        Nats::Revoke(revoke) => void(revoke),
+        Nats::Init(init) => make(&init),
+        Nats::User(user) => add(&user),
+        Nats::Revoke(revoke) => void(&revoke).await,
         Nats::Push(push) => {
             let folder = Folder::new(&push.dir);
-            for account in Account::ALL {
-                push::push(&folder, &folder.account_token(account)?, &push.servers)?;
-            }
+            let tokens = Account::ALL.map(|account| folder.account_token(account));
+            let tokens: Vec<_> = tokens.into_iter().collect::<Result<_, _>>()?;
+            push::push(&folder, &tokens, &push.servers).await?;
             println!("the servers know the accounts");
             Ok(())
         }
+        Nats::Keep(keep) => kept::run(*keep).await,
     }
 }
 
@@ -151,7 +157,7 @@ fn add(user: &User) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn void(revoke: &Revoke) -> anyhow::Result<()> {
+async fn void(revoke: &Revoke) -> anyhow::Result<()> {
     let user = if revoke.user.starts_with('U') && revoke.user.len() == 56 {
         revoke.user.clone()
     } else {
@@ -171,7 +177,7 @@ fn void(revoke: &Revoke) -> anyhow::Result<()> {
     if revoke.servers.is_none() {
         bail!("the servers do not know it yet: name them by --nats-url, or run `roadstead-certs nats push`");
     }
-    push::push(&folder, &token, &revoke.servers)?;
+    push::push(&folder, &[token], &revoke.servers).await?;
     println!("the servers know it and have closed its connections");
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod args;
 mod callout;
 mod identities;
+mod kept;
 mod push;
 mod rotate;
 mod run;

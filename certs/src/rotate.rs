@@ -53,13 +53,7 @@ pub(crate) struct Rotate {
 }
 
 /// Rotates until told to stop.
-pub(crate) fn run(args: Rotate) -> anyhow::Result<()> {
-    // It fails only where one is installed already, and then there is one.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    tokio::runtime::Runtime::new()?.block_on(rotate(args))
-}
-
-async fn rotate(args: Rotate) -> anyhow::Result<()> {
+pub(crate) async fn run(args: Rotate) -> anyhow::Result<()> {
     ops::log::start(args.log_format, &args.log).context("--log is no filter")?;
     let leaf = args.leaf_request();
     check(&args, &leaf)?;

@@ -10,12 +10,16 @@ const AUTHORITY_NAME: &str = "roadstead";
 pub(crate) const LEAF_NAME: &str = "roadstead-webhook";
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    match args.command {
-        Command::Tls(tls) => make(&tls),
-        Command::Rotate(rotate) => crate::rotate::run(*rotate),
-        Command::Nats(nats) => identities::run(&nats),
-        Command::Callout(callout) => callout::run(*callout),
-    }
+    // It fails only where one is installed already, and then there is one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    tokio::runtime::Runtime::new()?.block_on(async {
+        match args.command {
+            Command::Tls(tls) => make(&tls),
+            Command::Rotate(rotate) => crate::rotate::run(*rotate).await,
+            Command::Nats(nats) => identities::run(nats).await,
+            Command::Callout(callout) => callout::run(*callout).await,
+        }
+    })
 }
 
 fn make(tls: &Tls) -> anyhow::Result<()> {

@@ -29,7 +29,7 @@ fn jane() -> UserRequest {
 fn the_second_time_nothing_is_made() {
     let dir = tempfile::tempdir().unwrap();
     let made = ensure(&dir).0;
-    assert_eq!(made.len(), 15 + 4 + 1 + 6, "{made:?}");
+    assert_eq!(made.len(), 16 + 4 + 1 + 7, "{made:?}");
     assert_eq!(ensure(&dir), Made::default());
     let folder = Folder::new(dir.path());
     assert_eq!(folder.user(&jane()).unwrap().0, [dir.path().join("creds/namespace.shop.jane.creds")]);
@@ -63,7 +63,7 @@ fn credentials_that_end_soon_or_are_damaged_are_made_anew_and_nothing_else_is() 
     assert_eq!(ensure(&dir).0, std::slice::from_ref(&webhook));
     // Nothing lasts for a third of a life that is so much longer.
     let made = folder.ensure("east", 4 * LIFE, "accounts").unwrap().0;
-    assert!(made.contains(&webhook) && made.contains(&executor) && made.len() == 6, "{made:?}");
+    assert!(made.contains(&webhook) && made.contains(&executor) && made.len() == 7, "{made:?}");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn the_secrets_hold_what_components_and_servers_read_and_no_other_key() {
         .iter()
         .map(|item| item["metadata"]["name"].as_str().unwrap())
         .collect();
-    let expected = ["webhook", "executor", "callout", "guest", "certs", "metrics", "server"]
+    let expected = ["callout", "certs", "executor", "guest", "metrics", "server", "uninstall", "webhook"]
         .map(|name| format!("roadstead-nats-{name}"));
     assert_eq!(names, expected);
     let text = list.to_string();
@@ -130,7 +130,7 @@ fn the_secrets_hold_what_components_and_servers_read_and_no_other_key() {
     }
     there.sort();
     assert_eq!(there, ["role-callout.nk", "role-namespace.nk"]);
-    let creds = &list["items"][0]["data"]["nats.creds"];
+    let creds = &list["items"][7]["data"]["nats.creds"];
     assert!(creds.as_str().unwrap().len() > 100, "{creds}");
 }
 
@@ -145,5 +145,5 @@ fn an_account_lists_one_scoped_key_a_role() {
         claims::SigningKey::Plain(key) => panic!("{key} may sign anything"),
     };
     let roles: Vec<_> = account.nats.claims.signing_keys.iter().map(role).collect();
-    assert_eq!(roles, ["webhook", "executor", "operator", "namespace", "unrestricted"]);
+    assert_eq!(roles, ["webhook", "executor", "operator", "namespace", "uninstall", "unrestricted"]);
 }

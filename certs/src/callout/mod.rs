@@ -41,12 +41,7 @@ pub(crate) struct Callout {
 }
 
 /// Runs until told to stop.
-pub(crate) fn run(callout: Callout) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(callout))
-}
-
-async fn serve(callout: Callout) -> anyhow::Result<()> {
+pub(crate) async fn run(callout: Callout) -> anyhow::Result<()> {
     let Callout { mut common, dir, audience, life } = callout;
     ops::log::start(common.log_format, &common.log).context("--log is no filter")?;
     let folder = Folder::new(dir);

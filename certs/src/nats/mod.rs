@@ -10,8 +10,9 @@ mod file;
 mod folder;
 mod identity;
 pub mod jwt;
-mod manifest;
+pub mod manifest;
 mod notary;
+mod servers;
 
 pub use creds::Creds;
 pub use error::IdentityError;
@@ -20,3 +21,4 @@ pub use identity::{Keys, UserRequest, permissions};
 pub use jwt::{Claims, JwtError, decode, encode};
 pub use manifest::secrets;
 pub use notary::Notary;
+pub use servers::{Line, Server, Servers, ServersError};

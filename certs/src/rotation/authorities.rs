@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::{Issued, State};
 use crate::tls::{Authority, Certificate, Fingerprint, Pair, TlsError};
 
 /// The authorities of one installation.
@@ -80,6 +81,35 @@ impl Authorities {
             }
         }
         Ok((this, defects))
+    }
+
+    /// As [`Self::read`]; what cannot be used is told of in the log, and left out by the next write.
+    pub(crate) fn read_or_none(text: &[u8]) -> Self {
+        match Self::read(text) {
+            Ok((authorities, defects)) => {
+                for (what, why) in defects {
+                    tracing::warn!(error = ops::chain(&why), "{what} in the Secret cannot be used");
+                }
+                authorities
+            }
+            Err(error) => {
+                let error = ops::chain(&error);
+                tracing::warn!(error, "the Secret of the authorities cannot be read; they are made anew");
+                Self::default()
+            }
+        }
+    }
+
+    /// What a decision needs of them.
+    pub(crate) fn state(&self) -> State {
+        let issued = |authority: &Authority| Issued::from(authority.certificate());
+        let retired = self.retired.iter().map(|one| (one.certificate.fingerprint(), one.until));
+        State {
+            signing: self.signing.as_ref().map(issued),
+            next: self.next.as_ref().map(issued),
+            retired: retired.collect(),
+            ..State::default()
+        }
     }
 
     /// The document that [`Self::read`] reads.
@@ -168,7 +198,7 @@ fn trust_only(pem: &str) -> Option<Retired> {
 ///
 /// # Errors
 /// Why it cannot be served.
-pub(super) fn leaf(certificate: &str, key: &str) -> Result<Certificate, TlsError> {
+pub(crate) fn leaf(certificate: &str, key: &str) -> Result<Certificate, TlsError> {
     let pair = Pair::parse(certificate, key)?;
     pair.check_time()?;
     Ok(pair.into_certificate())

@@ -1,23 +1,24 @@
 //! The two Secrets and the webhook configurations on the API server: read as one view, and written one at a time.
 
-use futures::{Stream, StreamExt as _, stream};
+use futures::{Stream, stream};
 use k8s_openapi::api::{
     admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
     core::v1::Secret,
 };
 use kube::{
-    Api, Client, ResourceExt as _,
-    api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams},
+    Api, Client,
+    api::{ApiResource, DynamicObject, Patch, PatchParams},
     core::PartialObjectMeta,
-    runtime::{WatchStreamExt as _, watcher},
 };
 
 use super::{
     Authorities, Failure,
-    error::within,
-    objects::{Configuration, FIELD_MANAGER, Stored},
+    objects::{Configuration, Stored},
 };
-use crate::tls::Leaf;
+use crate::{
+    secrets::{MANAGER, Secrets, touched, within},
+    tls::Leaf,
+};
 
 /// What the objects are called.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ pub struct Names {
 #[derive(Clone)]
 pub struct Cluster {
     names: Names,
-    secrets: Api<Secret>,
+    secrets: Secrets,
     configurations: [(Api<DynamicObject>, String); 2],
     client: Client,
 }
@@ -49,7 +50,8 @@ impl Cluster {
     pub fn new(client: Client, names: Names) -> Self {
         let all = |resource: &ApiResource| Api::all_with(client.clone(), resource);
         Self {
-            secrets: Api::namespaced(client.clone(), &names.namespace),
+            // The gate has the name of the installation.
+            secrets: Secrets::new(client.clone(), &names.namespace, &names.gate),
             configurations: [
                 (all(&ApiResource::erase::<MutatingWebhookConfiguration>(&())), names.hold.clone()),
                 (all(&ApiResource::erase::<ValidatingWebhookConfiguration>(&())), names.gate.clone()),
@@ -61,12 +63,6 @@ impl Cluster {
 
     /// Something whenever one of the objects may have changed.
     pub(super) fn changes(&self) -> impl Stream<Item = ()> + Send + Unpin + use<> {
-        let secret = |name: &str| {
-            touched(
-                Api::<PartialObjectMeta<Secret>>::namespaced(self.client.clone(), &self.names.namespace),
-                name,
-            )
-        };
         stream::select_all([
             touched(
                 Api::<PartialObjectMeta<MutatingWebhookConfiguration>>::all(self.client.clone()),
@@ -76,8 +72,8 @@ impl Cluster {
                 Api::<PartialObjectMeta<ValidatingWebhookConfiguration>>::all(self.client.clone()),
                 &self.names.gate,
             ),
-            secret(&self.names.authorities),
-            secret(&self.names.leaf),
+            self.secrets.changes(&self.names.authorities),
+            self.secrets.changes(&self.names.leaf),
         ])
     }
 
@@ -105,7 +101,7 @@ impl Cluster {
     }
 
     async fn read(&self, name: &str) -> Result<Stored, Failure> {
-        Ok(Stored(within(format!("read the Secret {name}"), self.secrets.get_opt(name)).await?))
+        Ok(Stored(self.secrets.read(name).await?))
     }
 
     /// Replaces the document, if the Secret is still as it was read.
@@ -124,16 +120,8 @@ impl Cluster {
         self.write(&self.names.leaf, stored.with_leaf(leaf)).await
     }
 
-    async fn write(&self, name: &str, mut secret: Secret) -> Result<(), Failure> {
-        secret.metadata.name = Some(name.to_owned());
-        let what = format!("write the Secret {name}");
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
-        // With the resourceVersion that was read: of two writers one is refused.
-        match secret.resource_version() {
-            Some(_) => within(what, self.secrets.replace(name, &parameters, &secret)).await?,
-            None => within(what, self.secrets.create(&parameters, &secret)).await?,
-        };
-        Ok(())
+    async fn write(&self, name: &str, secret: Secret) -> Result<(), Failure> {
+        Ok(self.secrets.write(name, secret).await?)
     }
 
     /// Makes every webhook of a configuration trust this bundle, if the configuration is still as it was read: a
@@ -141,24 +129,8 @@ impl Cluster {
     pub(super) async fn publish(&self, configuration: &Configuration, bundle: &str) -> Result<(), Failure> {
         let (api, name) = &self.configurations[configuration.place];
         let patch = Patch::Json::<()>(serde_json::from_value(configuration.patch(bundle))?);
-        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let parameters = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
         within(format!("write the caBundle of {name}"), api.patch(name, &parameters, &patch)).await?;
         Ok(())
     }
-}
-
-/// Something whenever the object of this name may have changed. Only its metadata is sent.
-fn touched<K>(api: Api<K>, name: &str) -> stream::BoxStream<'static, ()>
-where
-    K: kube::Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
-{
-    let named = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    watcher(api, named)
-        .default_backoff()
-        .map(|event| {
-            if let Err(error) = event {
-                tracing::warn!(error = ops::chain(&error), "a watch was interrupted");
-            }
-        })
-        .boxed()
 }

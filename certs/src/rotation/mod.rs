@@ -8,12 +8,12 @@ mod cluster;
 mod error;
 mod metrics;
 mod objects;
-mod pace;
 mod plan;
 mod rotator;
 mod state;
 mod view;
 
+pub(crate) use authorities::leaf;
 pub use authorities::{Authorities, Retired};
 pub use cluster::{Cluster, Names};
 pub use error::Failure;

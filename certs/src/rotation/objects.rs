@@ -2,19 +2,20 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{ResourceExt as _, api::DynamicObject, core::ObjectMeta};
+use kube::{ResourceExt as _, api::DynamicObject};
 use serde_json::{Value, json};
 
 use super::ROTATE;
-use crate::tls::Leaf;
+use crate::{
+    secrets::{bytes, empty},
+    tls::Leaf,
+};
 
 /// Key of the document in the Secret of the authorities.
 const DOCUMENT: &str = "authorities.json";
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
 const TLS_TYPE: &str = "kubernetes.io/tls";
-/// Who wrote a field, in `managedFields`, and whose the Secrets are.
-pub(super) const FIELD_MANAGER: &str = "roadstead-certs";
 
 /// A Secret as it was read; `None` where there is none.
 pub(super) struct Stored(pub(super) Option<Secret>);
@@ -64,7 +65,7 @@ impl Stored {
     }
 
     fn bytes(&self, key: &str) -> Option<&[u8]> {
-        Some(&self.0.as_ref()?.data.as_ref()?.get(key)?.0)
+        bytes(self.0.as_ref()?, key)
     }
 }
 
@@ -90,14 +91,6 @@ impl Configuration {
         );
         std::iter::once(version).chain(bundles).collect()
     }
-}
-
-/// A Secret that is to be made.
-fn empty(kind: &str) -> Secret {
-    let labels = [("app.kubernetes.io/name", "roadstead"), ("app.kubernetes.io/managed-by", FIELD_MANAGER)];
-    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-    let metadata = ObjectMeta { labels: Some(labels), ..ObjectMeta::default() };
-    Secret { metadata, type_: Some(kind.to_owned()), ..Secret::default() }
 }
 
 #[cfg(test)]

@@ -8,8 +8,11 @@ use ops::{BoxError, chain, readiness::Handle};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
-use super::{Cluster, Failure, Metrics, Step, Times, pace::Pace, view::View};
-use crate::tls::{Authority, Fingerprint, LeafRequest};
+use super::{Cluster, Failure, Metrics, Step, Times, view::View};
+use crate::{
+    pace::Pace,
+    tls::{Authority, Fingerprint, LeafRequest},
+};
 
 /// Name of each authority.
 const AUTHORITY_NAME: &str = "roadstead";
@@ -28,7 +31,7 @@ pub struct Rotator {
     times: Times,
     metrics: Metrics,
     seen: Option<(Fingerprint, Instant)>,
-    pace: Pace,
+    pace: Pace<Step>,
 }
 
 impl Rotator {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use time::{Duration, OffsetDateTime};
 
-use crate::tls::{Certificate, Fingerprint};
+use crate::tls::{Certificate, Fingerprint, LeafRequest};
 
 /// A certificate with its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,17 @@ impl Issued {
     #[must_use]
     pub fn due(&self) -> OffsetDateTime {
         self.issued + (self.not_after - self.issued).max(Duration::ZERO) * 2 / 3
+    }
+}
+
+impl Leaf {
+    /// The leaf of this signer, and whether it is what `request` asks for.
+    pub(crate) fn of(leaf: &Certificate, signer: &Certificate, request: &LeafRequest) -> Self {
+        Self {
+            issued: Issued { not_after: leaf.not_after().min(signer.not_after()), ..Issued::from(leaf) },
+            signer: signer.fingerprint(),
+            has_names: leaf.check_names(request).is_ok(),
+        }
     }
 }
 

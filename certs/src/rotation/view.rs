@@ -6,9 +6,9 @@ use super::{
     Authorities, Cluster, Failure, State,
     authorities::leaf,
     objects::{Configuration, Stored},
-    state::{Issued, Leaf},
+    state::Leaf,
 };
-use crate::tls::{Authority, Certificate, Fingerprint, LeafRequest};
+use crate::tls::{Certificate, Fingerprint, LeafRequest};
 
 /// What was read.
 pub(super) struct View {
@@ -36,7 +36,7 @@ impl View {
         let (configurations, missing) = cluster.configurations().await?;
         let leaf = cluster.leaf().await?;
         let stored = Secrets { authorities: cluster.authorities().await?, leaf };
-        let authorities = authorities(&stored.authorities);
+        let authorities = stored.authorities.document().map(Authorities::read_or_none).unwrap_or_default();
         let mut view = Self { state: State::default(), authorities, signer: None, stored, configurations };
         view.look(request);
         Ok((view, missing))
@@ -52,15 +52,10 @@ impl View {
 
     fn look(&mut self, request: &LeafRequest) {
         let bundles = || self.configurations.iter().flat_map(Configuration::bundles);
-        let issued = |authority: &Authority| Issued::from(authority.certificate());
-        let retired = self.authorities.retired.iter().map(|one| (one.certificate.fingerprint(), one.until));
         let mut state = State {
-            signing: self.authorities.signing.as_ref().map(issued),
-            next: self.authorities.next.as_ref().map(issued),
-            retired: retired.collect(),
             trusted: bundles().map(|bundle| certificates(&bundle).map(|all| ids(&all))).collect(),
             asked: self.stored.authorities.asks(),
-            ..State::default()
+            ..self.authorities.state()
         };
         if let Some(leaf) = readable_leaf(&self.stored.leaf) {
             let signer_among = |all: Vec<Certificate>| all.into_iter().find(|one| leaf.is_signed_by(one));
@@ -72,34 +67,10 @@ impl View {
                 signer = signer_among(published);
                 state.stray = signer.as_ref().map(Certificate::fingerprint);
             }
-            state.leaf = signer.as_ref().map(|signer| Leaf {
-                issued: Issued { not_after: leaf.not_after().min(signer.not_after()), ..Issued::from(&leaf) },
-                signer: signer.fingerprint(),
-                has_names: leaf.check_names(request).is_ok(),
-            });
+            state.leaf = signer.as_ref().map(|signer| Leaf::of(&leaf, signer, request));
             self.signer = signer;
         }
         self.state = state;
-    }
-}
-
-/// The authorities of the Secret. What cannot be used is told of; the next write leaves it out.
-fn authorities(stored: &Stored) -> Authorities {
-    let Some(document) = stored.document() else { return Authorities::default() };
-    match Authorities::read(document) {
-        Ok((authorities, defects)) => {
-            for (what, why) in defects {
-                tracing::warn!(error = ops::chain(&why), "{what} in the Secret cannot be used");
-            }
-            authorities
-        }
-        Err(error) => {
-            tracing::warn!(
-                error = ops::chain(&error),
-                "the Secret of the authorities cannot be read; they are made anew"
-            );
-            Authorities::default()
-        }
     }
 }
 

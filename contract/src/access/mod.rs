@@ -182,14 +182,17 @@ mod tests {
     }
 
     #[test]
-    fn nobody_deletes_purges_or_reads_the_replies_of_somebody_else() {
+    fn one_alone_deletes_and_nobody_purges_or_reads_the_replies_of_somebody_else() {
         for role in Role::ALL {
             let access = role.access(&NAMES);
             for call in
                 ["STREAM.DELETE", "STREAM.PURGE", "STREAM.MSG.DELETE", "STREAM.UPDATE", "CONSUMER.DELETE"]
             {
-                assert!(!access.publishes(&format!("$JS.API.{call}.{}", stream::CHANGES)), "{role} {call}");
+                let allowed = (role, call) == (Role::Uninstall, "STREAM.DELETE");
+                let subject = format!("$JS.API.{call}.{}", stream::CHANGES);
+                assert_eq!(access.publishes(&subject), allowed, "{role} {call}");
             }
+            assert!(!access.publishes("$JS.API.STREAM.DELETE.MINE"), "{role}");
             for other in Role::ALL.into_iter().filter(|other| *other != role) {
                 assert!(!access.subscribes(&other.inbox(&NAMES)), "{role} {other}");
                 assert!(!access.publishes(&other.inbox(&NAMES)), "{role} {other}");

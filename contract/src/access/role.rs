@@ -23,6 +23,8 @@ pub enum Role {
     Certs,
     /// Reads the servers' figures.
     Metrics,
+    /// Deletes Roadstead's streams when it goes for good.
+    Uninstall,
 }
 
 /// The accounts: subjects of one are not seen in the other.
@@ -53,12 +55,14 @@ impl Account {
 
 /// Why a text is no role.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{0:?} is no role: write webhook, executor, operator, namespace, callout, guest, certs or metrics")]
+#[error(
+    "{0:?} is no role: write webhook, executor, operator, namespace, callout, guest, certs, metrics or uninstall"
+)]
 pub struct InvalidRole(String);
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Webhook,
         Self::Executor,
         Self::Operator,
@@ -67,6 +71,7 @@ impl Role {
         Self::Guest,
         Self::Certs,
         Self::Metrics,
+        Self::Uninstall,
     ];
 
     /// The word for it in file names, tokens and the table.
@@ -81,6 +86,7 @@ impl Role {
             Self::Guest => "guest",
             Self::Certs => "certs",
             Self::Metrics => "metrics",
+            Self::Uninstall => "uninstall",
         }
     }
 
@@ -88,7 +94,9 @@ impl Role {
     #[must_use]
     pub const fn account(self) -> Account {
         match self {
-            Self::Webhook | Self::Executor | Self::Operator | Self::Namespace => Account::Roadstead,
+            Self::Webhook | Self::Executor | Self::Operator | Self::Namespace | Self::Uninstall => {
+                Account::Roadstead
+            }
             Self::Callout | Self::Guest => Account::Callout,
             Self::Certs | Self::Metrics => Account::System,
         }
@@ -111,7 +119,7 @@ impl Role {
     pub fn inbox_prefix(self, names: &Names<'_>) -> String {
         let Names { cluster, namespace, user } = names;
         match self {
-            Self::Webhook | Self::Executor => format!("_INBOX_{self}.{cluster}"),
+            Self::Webhook | Self::Executor | Self::Uninstall => format!("_INBOX_{self}.{cluster}"),
             Self::Operator => format!("_INBOX_{self}.{cluster}.{user}"),
             Self::Namespace => format!("_INBOX_{self}.{cluster}.{namespace}.{user}"),
             Self::Callout | Self::Guest | Self::Certs | Self::Metrics => format!("_INBOX_{self}"),

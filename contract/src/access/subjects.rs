@@ -13,6 +13,9 @@ const CONSUMED: [&str; 2] = [CHANGES, WAKE];
 /// What the servers tell of themselves.
 const FIGURES: [&str; 3] = ["STATSZ", "JSZ", "HEALTHZ"];
 
+/// Bringing servers the accounts, seeing which certificate they show, and having them read their files again.
+const CARE: [&str; 3] = ["$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.SERVER.PING.VARZ", "$SYS.REQ.SERVER.*.RELOAD"];
+
 /// Where servers ask who a client is.
 /// <https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_callout>
 pub(super) const QUESTIONS: &str = "$SYS.REQ.USER.AUTH";
@@ -28,7 +31,8 @@ pub(super) fn of(role: Role, names: &Names<'_>) -> Access {
         Role::Executor => executor(names),
         Role::Operator => operator(names),
         Role::Namespace => namespace(names),
-        Role::Certs => (vec!["$SYS.REQ.CLAIMS.UPDATE".to_owned()], vec![]),
+        Role::Certs => (CARE.map(str::to_owned).to_vec(), vec![]),
+        Role::Uninstall => (deleted_streams(), vec![]),
         Role::Metrics => (FIGURES.map(|figure| format!("$SYS.REQ.SERVER.PING.{figure}")).to_vec(), vec![]),
     };
     subscribe.push(role.inbox(names));
@@ -109,4 +113,11 @@ fn made_streams() -> Vec<String> {
 
 fn made(stream: &str) -> [String; 2] {
     ["INFO", "CREATE"].map(|call| format!("$JS.API.STREAM.{call}.{stream}"))
+}
+
+/// Deleting every stream that Roadstead makes, the bucket's included.
+fn deleted_streams() -> Vec<String> {
+    let leases = format!("KV_{LEASES}");
+    let streams = STREAMS.iter().map(|stream| stream.name).chain([leases.as_str()]);
+    streams.map(|stream| format!("$JS.API.STREAM.DELETE.{stream}")).collect()
 }

@@ -16,7 +16,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api,
-    api::{DeleteParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use serde_json::json;
 use testbed::{
@@ -133,6 +133,13 @@ async fn what_somebody_empties_or_deletes_is_repaired_and_nothing_else_is_touche
                 Ok(())
             })
             .await?;
+            // By these whoever removes a release finds what it has made.
+            let ours = format!(
+                "app.kubernetes.io/managed-by=roadstead-certs,app.kubernetes.io/instance={}",
+                t.fullname
+            );
+            let ours = secrets.list(&ListParams::default().labels(&ours)).await?;
+            ensure!(ours.items.len() == 2, "{} are labelled", ours.items.len());
 
             let (old, served) = (trusted(t).await?, leaf(t).await?);
             secrets.delete(&format!("{}-webhook-authorities", t.fullname), &DeleteParams::default()).await?;

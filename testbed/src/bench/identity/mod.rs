@@ -112,7 +112,7 @@ impl Matrix {
         for subject in unique(subjects::published()?).into_iter().filter(|subject| access.publishes(subject))
         {
             let last = r#"{"last_by_subj":"roadstead.change.>"}"#;
-            let payload = if subject.contains(".MSG.GET.") { last } else { "" };
+            let payload = if subject.contains(".MSG.GET.") { last } else { wire::payload(&subject) };
             wire.request(&subject, &victim, payload).await?;
         }
         // What it asked for is answered in its order, and what this asks comes last.

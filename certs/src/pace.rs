@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Step;
-
 /// Pause after a failure; it doubles up to the other.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -14,15 +12,21 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const BETWEEN: Duration = Duration::from_millis(300);
 
 /// What happened last.
-#[derive(Debug, Default)]
-pub(super) struct Pace {
+#[derive(Debug)]
+pub(crate) struct Pace<S> {
     failures: u32,
-    last: Option<(Step, Instant)>,
+    last: Option<(S, Instant)>,
 }
 
-impl Pace {
+impl<S> Default for Pace<S> {
+    fn default() -> Self {
+        Self { failures: 0, last: None }
+    }
+}
+
+impl<S: Copy + PartialEq> Pace<S> {
     /// A step was done; for how long to wait.
-    pub(super) fn done(&mut self, step: Step) -> Duration {
+    pub(crate) fn done(&mut self, step: S) -> Duration {
         self.failures = 0;
         let last = self.last.replace((step, Instant::now()));
         let again = last.is_some_and(|(last, at)| last == step && at.elapsed() < BETWEEN);
@@ -30,12 +34,12 @@ impl Pace {
     }
 
     /// There was nothing to do.
-    pub(super) fn calm(&mut self) {
+    pub(crate) fn calm(&mut self) {
         self.failures = 0;
     }
 
     /// A step failed; for how long to wait, and how many have failed in a row.
-    pub(super) fn failed(&mut self) -> (Duration, u32) {
+    pub(crate) fn failed(&mut self) -> (Duration, u32) {
         let pause = FIRST_PAUSE * 2_u32.saturating_pow(self.failures.min(20));
         self.failures += 1;
         (pause.min(LONGEST_PAUSE), self.failures)
@@ -49,18 +53,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_step_that_is_done_over_and_over_is_slowed_down_and_others_are_not() {
         let mut pace = Pace::default();
-        assert_eq!(pace.done(Step::Publish), Duration::ZERO);
-        assert_eq!(pace.done(Step::Promote), Duration::ZERO);
-        assert_eq!(pace.done(Step::Publish), Duration::ZERO);
+        assert_eq!(pace.done("publish"), Duration::ZERO);
+        assert_eq!(pace.done("promote"), Duration::ZERO);
+        assert_eq!(pace.done("publish"), Duration::ZERO);
         pace.calm();
-        assert_eq!(pace.done(Step::Publish), BETWEEN);
+        assert_eq!(pace.done("publish"), BETWEEN);
         tokio::time::advance(BETWEEN).await;
-        assert_eq!(pace.done(Step::Publish), Duration::ZERO);
+        assert_eq!(pace.done("publish"), Duration::ZERO);
     }
 
     #[test]
     fn pauses_grow_up_to_a_limit_and_begin_anew_after_a_success() {
-        let mut pace = Pace::default();
+        let mut pace = Pace::<&str>::default();
         let pauses: Vec<_> = (0..40).map(|_| pace.failed()).collect();
         assert_eq!(pauses[0], (FIRST_PAUSE, 1));
         assert_eq!(pauses[1], (FIRST_PAUSE * 2, 2));

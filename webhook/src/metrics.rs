@@ -17,7 +17,7 @@ const DURATIONS: [f64; 12] = [50e-6, 100e-6, 200e-6, 400e-6, 1e-3, 2e-3, 5e-3, 1
 /// Every verdict of each webhook, so that a series is there before its first review.
 const VERDICTS: [(&str, &[&str]); 2] = [
     ("hold", &["passed", "held", "opened", "denied", "unconfigured"]),
-    ("gate", &["allowed", "denied", "unsure", "unconfigured"]),
+    ("gate", &["allowed", "denied", "stale", "unsure", "unconfigured"]),
 ];
 
 /// The operations that either webhook is configured for.

@@ -30,6 +30,7 @@ mod retries;
 mod reverts;
 mod rollbacks;
 mod scaling;
+mod stale;
 mod templates;
 mod webhook_away;
 

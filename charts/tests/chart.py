@@ -8,6 +8,8 @@ import unittest
 from files import Files  # noqa: F401 (found by unittest)
 from certificates import Certificates
 from helm import CA, CHART, KUBERNETES, OUTSIDE, PEM, URL, Helm, identity, named, selects, sets
+from monitoring import Monitoring
+from policy import Policy
 
 READ_NAMESPACES = {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch"]}
 READ_DEPLOYMENTS = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]}
@@ -33,7 +35,7 @@ def expected_identities(fullname, namespace):
         *(("ConfigMap", namespace, f"{fullname}-{content}") for content in ("settings", "namespaces"))}
 
 
-class Rendering(Certificates):
+class Rendering(Certificates, Monitoring, Policy):
     """The cases of one Helm; `helm` is set by the subclasses below."""
 
     helm: Helm
@@ -237,9 +239,9 @@ class WithHelm3(Rendering, unittest.TestCase):
 
 def main():
     """Runs the tests and prints the closing line that CI reads."""
-    missing = [program for program in ("helm", "helm3") if not shutil.which(program)]
+    missing = [program for program in ("helm", "helm3", "promtool") if not shutil.which(program)]
     if missing:
-        sys.exit(f"{' and '.join(missing)} not in PATH: testbed/tools/build.sh builds both and prints their folder")
+        sys.exit(f"{' and '.join(missing)} not in PATH: testbed/tools/build.sh builds them and prints their folder")
     program = unittest.main(exit=False)
     # A test counts as failed once, however many of its sub-tests did.
     broken = {getattr(test, "test_case", test).id() for test, _ in program.result.failures + program.result.errors}

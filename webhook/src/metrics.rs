@@ -79,6 +79,7 @@ impl Drop for InFlight {
 impl Metrics {
     /// Makes and registers them.
     pub fn register(registry: &mut Registry) -> Self {
+        ops::nats::register(registry);
         let metrics = Self {
             reviews: Family::default(),
             duration: Histogram::new(DURATIONS),

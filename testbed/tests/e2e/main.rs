@@ -20,6 +20,7 @@ mod messages;
 mod namespaces;
 mod patches;
 mod pauses;
+mod policy;
 mod positions;
 mod queue;
 mod quiet;

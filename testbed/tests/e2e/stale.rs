@@ -3,7 +3,7 @@
 //! deadline (docs/adr/0021-a-stale-replicaset-is-denied.md).
 
 use anyhow::{Context as _, Result, ensure};
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, ReplicaSet};
 use serde_json::json;
 use testbed::{DeploymentFixture, DeploymentView as _, Hold, Options, Stack, deployment};
 
@@ -45,14 +45,14 @@ async fn let_through_and_answered(t: &Stack, web: &DeploymentFixture) -> Result<
 
 fn progressing(web: &Deployment) -> Option<&DeploymentCondition> {
     let conditions = web.status.as_ref()?.conditions.as_ref()?;
-    conditions.iter().find(|condition| condition.type_ == "Progressing")
+    conditions.iter().find(|condition| condition.type_.as_deref() == Some("Progressing"))
 }
 
 /// Kubernetes has told of the progress of this rollout, and not only of the one before.
 async fn progress_was_counted(t: &Stack, web: &Deployment) -> Result<()> {
     let sets = t.replica_sets("web").await?;
-    let image = |set: &&k8s_openapi::api::apps::v1::ReplicaSet| {
-        let pod = set.spec.as_ref().and_then(|spec| spec.template.as_ref()?.spec.as_ref());
+    let image = |set: &&ReplicaSet| {
+        let pod = set.spec.template.as_ref().and_then(|template| template.spec.as_ref());
         pod.and_then(|pod| pod.containers[0].image.as_deref()) == Some(web.image())
     };
     let newest = sets.iter().find(image).and_then(|set| set.metadata.name.as_deref());
@@ -197,7 +197,7 @@ async fn a_closed_replica_set_adopted_by_what_nobody_held_grows() -> Result<()> 
             let web = t.rolled_out("web").await?;
             ensure!(web.image() == V1, "{}", web.summary());
             let sets = t.replica_sets("web").await?;
-            let closed = |set: &k8s_openapi::api::apps::v1::ReplicaSet| {
+            let closed = |set: &ReplicaSet| {
                 let annotations = set.metadata.annotations.as_ref();
                 annotations.and_then(|all| all.get("roadstead.dev/gate")).is_some_and(|gate| gate == "closed")
             };

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The webhook's reads of the Deployment `web`, the gate's among them.
-fn webhook_reads_web(request: &Request) -> bool {
+pub(crate) fn webhook_reads_web(request: &Request) -> bool {
     let agent = request.headers.get("user-agent").and_then(|agent| agent.to_str().ok());
     request.method == Method::GET
         && request.uri.path().ends_with("/deployments/web")
@@ -27,19 +27,23 @@ pub(crate) fn writes_web(request: &Request) -> bool {
     request.method == Method::PATCH && request.uri.path().ends_with("/deployments/web")
 }
 
+/// Waits until the gate is asked and has not answered. The outbox reads the Deployment as well, so a read does not tell.
+pub(crate) async fn is_asked(t: &Stack) -> Result<()> {
+    eventually("the gate is asked", testbed::PATIENCE, async || {
+        let asked = t.webhook.metric("roadstead_reviews_in_flight").await?;
+        ensure!(asked >= 1.0, "no review is in flight");
+        Ok(())
+    })
+    .await
+}
+
 /// Makes the deployment controller try once more, and stops the gate's answer half-way: asked, and before its read.
 pub(crate) async fn asked(t: &Stack) -> Result<Hold> {
     let hold = t.proxy().hold_request(webhook_reads_web);
     // A label starts the controller and leaves the generation, which the release is bound to, as it is.
     let labels = json!({ "again": t.deployment("web").await?.metadata.resource_version });
     t.patch("web", json!({ "metadata": { "labels": labels } })).await?;
-    // The outbox reads it as well, so reads do not tell; nobody but the controller asks now.
-    eventually("the gate is asked", testbed::PATIENCE, async || {
-        let asked = t.webhook.metric("roadstead_reviews_in_flight").await?;
-        ensure!(asked >= 1.0, "no review is in flight");
-        Ok(())
-    })
-    .await?;
+    is_asked(t).await?;
     Ok(hold)
 }
 

@@ -3,14 +3,16 @@
 //! deadline (docs/adr/0021-a-stale-replicaset-is-denied.md).
 
 use anyhow::{Context as _, Result, ensure};
+use contract::{Key, key::PHASE_LABEL};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, ReplicaSet};
+use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
-use testbed::{DeploymentFixture, DeploymentView as _, Hold, Options, Stack, deployment};
+use testbed::{DeploymentFixture, DeploymentView as _, Hold, Options, Stack, deployment, eventually};
 
 use crate::{
     V1, V2,
     queue::{said, says},
-    races::{asked, writes_web},
+    races::{asked, is_asked, webhook_reads_web, writes_web},
 };
 
 /// How many races of the same Deployment are run one after the other.
@@ -63,17 +65,22 @@ async fn progress_was_counted(t: &Stack, web: &Deployment) -> Result<()> {
 }
 
 #[tokio::test]
-async fn released_while_the_gate_is_asked_rolls_out_from_what_the_controller_sees_next() -> Result<()> {
+async fn released_while_the_gate_is_asked_has_its_progress_counted_each_time() -> Result<()> {
     options()
         .run(async |t| {
-            t.apply(&deployment("web").image(V1)).await?.ok()?;
+            let good = deployment("web").image(V1);
+            t.apply(&good).await?.ok()?;
             t.succeeded("web").await?;
             for race in 0..RACES {
+                // Pods that become ready would have it counted, however it began.
                 let image = format!("registry.test/web:race-{race}");
-                let_through_and_answered(t, &deployment("web").image(&image)).await?;
-                let web = t.succeeded("web").await?;
-                ensure!(web.image() == image, "{}", web.summary());
-                progress_was_counted(t, &web).await.with_context(|| format!("race {race}"))?;
+                let_through_and_answered(t, &deployment("web").image(&image).unschedulable()).await?;
+                eventually(&format!("race {race} is counted"), testbed::PATIENCE, async || {
+                    progress_was_counted(t, &t.deployment("web").await?).await
+                })
+                .await?;
+                t.apply(&good).await?.ok()?;
+                ensure!(t.succeeded("web").await?.image() == V1);
             }
             Ok(())
         })
@@ -112,12 +119,28 @@ async fn an_old_replica_set_that_grows_again_begins_from_what_the_controller_see
 }
 
 #[tokio::test]
-async fn a_first_rollout_begins_from_what_the_controller_sees_next_whatever_its_strategy() -> Result<()> {
-    options()
+async fn a_first_rollout_that_is_opened_by_hand_while_the_gate_is_asked_begins_whatever_its_strategy()
+-> Result<()> {
+    Stack::options()
+        .webhook_through_proxy()
+        .without_executor()
         .run(async |t| {
+            let executor = format!("{}-executor", t.fullname);
+            let by_hand = t.service_account_client(&t.release, &executor).await?;
+            let by_hand = Api::<Deployment>::namespaced(by_hand, &t.namespace);
+            // As docs/break-glass.md does it.
+            let open = Patch::Merge(json!({ "metadata": {
+                "labels": { PHASE_LABEL: null }, "annotations": { Key::Gate.name(): "open" },
+            } }));
             for web in [deployment("web"), deployment("web").recreate()] {
-                let_through_and_answered(t, &web.image(V1)).await?;
-                progress_was_counted(t, &t.succeeded("web").await?).await?;
+                let stale = said(t, "stale").await?;
+                let read = t.proxy().hold_request(webhook_reads_web);
+                t.apply(&web.image(V1)).await?.ok()?;
+                is_asked(t).await?;
+                by_hand.patch("web", &PatchParams::default(), &open).await?;
+                read.release();
+                says(t, "stale", stale).await?;
+                progress_was_counted(t, &t.rolled_out("web").await?).await?;
                 t.kubectl(&["delete", "deployment/web", "--cascade=foreground"]).await?.ok()?;
             }
             Ok(())

@@ -9,7 +9,9 @@ from files import Files  # noqa: F401 (found by unittest)
 from admission import Admission
 from certificates import Certificates
 from helm import CA, CHART, ELSEWHERE, KUBERNETES, OUTSIDE, PEM, Helm, identity, named, selects, sets
+from monitoring import Monitoring
 from nats import Nats
+from policy import Policy
 from workloads import EVERYTHING, Workloads
 
 READ_NAMESPACES = {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch"]}
@@ -36,7 +38,7 @@ def expected_identities(fullname, namespace):
         *(("ConfigMap", namespace, f"{fullname}-{content}") for content in ("settings", "namespaces"))}
 
 
-class Rendering(Admission, Certificates, Nats, Workloads):
+class Rendering(Admission, Certificates, Monitoring, Nats, Policy, Workloads):
     """The cases of one Helm; `helm` is set by the subclasses below."""
 
     helm: Helm
@@ -257,9 +259,9 @@ class WithHelm3(Rendering, unittest.TestCase):
 
 def main():
     """Runs the tests and prints the closing line that CI reads."""
-    missing = [program for program in ("helm", "helm3") if not shutil.which(program)]
+    missing = [program for program in ("helm", "helm3", "promtool") if not shutil.which(program)]
     if missing:
-        sys.exit(f"{' and '.join(missing)} not in PATH: testbed/tools/build.sh builds both and prints their folder")
+        sys.exit(f"{' and '.join(missing)} not in PATH: testbed/tools/build.sh builds them and prints their folder")
     program = unittest.main(exit=False)
     # A test counts as failed once, however many of its sub-tests did.
     broken = {getattr(test, "test_case", test).id() for test, _ in program.result.failures + program.result.errors}

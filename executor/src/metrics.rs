@@ -48,6 +48,7 @@ pub struct Metrics {
 impl Metrics {
     /// Makes and registers them.
     pub fn register(registry: &mut Registry) -> Self {
+        ops::nats::register(registry);
         let metrics = Self::default();
         // A series is there before it counts anything.
         for lane in Lane::ALL {

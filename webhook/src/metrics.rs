@@ -17,7 +17,7 @@ const DURATIONS: [f64; 12] = [50e-6, 100e-6, 200e-6, 400e-6, 1e-3, 2e-3, 5e-3, 1
 /// Every verdict of each webhook, so that a series is there before its first review.
 const VERDICTS: [(&str, &[&str]); 2] = [
     ("hold", &["passed", "held", "opened", "denied", "unconfigured"]),
-    ("gate", &["allowed", "denied", "unsure", "unconfigured"]),
+    ("gate", &["allowed", "denied", "stale", "unsure", "unconfigured"]),
 ];
 
 /// The operations that either webhook is configured for.
@@ -79,6 +79,7 @@ impl Drop for InFlight {
 impl Metrics {
     /// Makes and registers them.
     pub fn register(registry: &mut Registry) -> Self {
+        ops::nats::register(registry);
         let metrics = Self {
             reviews: Family::default(),
             duration: Histogram::new(DURATIONS),

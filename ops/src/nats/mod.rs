@@ -3,10 +3,11 @@
 mod advice;
 mod credentials;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use async_nats::{Client, ConnectOptions, Event};
 use contract::access::{Names, Role};
+use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 
 use self::credentials::Credentials;
 use crate::{args, chain};
@@ -16,6 +17,14 @@ pub const REQUEST: Duration = Duration::from_secs(5);
 
 /// Longest pause between two tries to connect.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// Of the process, for it has one connection.
+static CONNECTED: LazyLock<Gauge> = LazyLock::new(Gauge::default);
+
+/// Adds the connection's metric to those of a workload.
+pub fn register(registry: &mut Registry) {
+    registry.register("nats_connected", "Whether this process is connected to NATS: 1 or 0", CONNECTED.clone());
+}
 
 /// What waiting does not heal.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +107,11 @@ fn options(args: &args::Nats, role: Role, cluster: &str) -> Result<ConnectOption
 
 /// A denied permission comes as an event only, so each is worth a line.
 fn tell(event: &Event) {
+    match event {
+        Event::Connected => CONNECTED.set(1),
+        Event::Disconnected | Event::Closed => CONNECTED.set(0),
+        _ => 0,
+    };
     match event {
         Event::Connected => tracing::info!("connected to NATS"),
         Event::Closed | Event::Draining => tracing::debug!(%event, "NATS"),

@@ -105,6 +105,29 @@ async fn twenty_changes_are_admitted_without_nats_and_roll_out_when_it_is_back()
 }
 
 #[tokio::test]
+async fn whether_nats_is_there_is_a_metric_of_both_workloads() -> Result<()> {
+    Stack::options()
+        .run(async |t| {
+            let connected = async |wanted: f64| {
+                eventually("the metric follows", testbed::PATIENCE, async || {
+                    for part in [&t.webhook, &t.executor] {
+                        let now = part.metric("roadstead_nats_connected").await?;
+                        ensure!((now - wanted).abs() < f64::EPSILON, "{}: {now}", part.name());
+                    }
+                    Ok(())
+                })
+                .await
+            };
+            connected(1.0).await?;
+            t.nats.stop().await?;
+            connected(0.0).await?;
+            t.nats.start().await?;
+            connected(1.0).await
+        })
+        .await
+}
+
+#[tokio::test]
 async fn a_deleted_stream_is_made_again_and_filled_from_what_is_held() -> Result<()> {
     Stack::options()
         .slots(1)

@@ -20,6 +20,7 @@ mod messages;
 mod namespaces;
 mod patches;
 mod pauses;
+mod policy;
 mod positions;
 mod queue;
 mod quiet;
@@ -30,6 +31,7 @@ mod retries;
 mod reverts;
 mod rollbacks;
 mod scaling;
+mod stale;
 mod templates;
 mod webhook_away;
 

@@ -1,7 +1,8 @@
 //! The rules of the gate. The deployment controller does not retry a denial that carries the cause
 //! [`DO_NOT_RETRY`], so a wrong one would last for ever: where the gate is not sure it denies without it.
+//! Where a growing ReplicaSet is older than its owner's release: docs/adr/0021-a-stale-replicaset-is-denied.md
 
-use contract::{ChangeId, Digest};
+use contract::{ChangeId, Digest, Gate};
 
 use super::owner::{Owner, Unreadable};
 use crate::{
@@ -18,6 +19,9 @@ const DO_NOT_RETRY: &str = "NamespaceTerminating";
 /// The cause that says what really happens.
 const HELD: &str = "RoadsteadChangeHeld";
 
+/// The cause that says what really happens where the change was let through already.
+const STALE: &str = "RoadsteadReleaseNotSeen";
+
 /// What became of a review; the word is a metric's label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
@@ -25,6 +29,8 @@ pub enum Verdict {
     Allowed,
     /// Its change waits.
     Denied,
+    /// Its change was let through since the controller looked: the release has the controller look again.
+    Stale,
     /// Not known whether its change waits.
     Unsure,
 }
@@ -86,16 +92,20 @@ pub fn decide(namespace: &str, growth: &Growth, owner: &Result<Owner, Unreadable
         }
     };
     let same = owner.digest == *digest;
-    match (has_pods, owner.is_closed, same) {
-        // An old ReplicaSet with pods is scaled while a change waits; so is one whose owner is open.
-        (true, true, false) | (true, false, _) | (false, false, true) => {
-            (Verdict::Allowed, Answer::default())
-        }
+    let closed = owner.gate == Some(Gate::Closed);
+    match (has_pods, closed, same) {
+        // An old ReplicaSet with pods is scaled while a change waits; so is one whose owner is open, also where it is
+        // one of two with the owner's template: the controller grows the other one without writing `open` to it.
+        (true, true, false) | (true, false, _) => (Verdict::Allowed, Answer::default()),
         (_, true, _) => held(namespace, name, owner.change.as_ref()),
         // The controller acts on a template that is not the Deployment's any more; it will look again.
         (false, false, false) => {
             unsure(&format!("the template of Deployment {namespace}/{name} is another one by now"))
         }
+        // It acts on a Deployment that was not open yet. That it is open now was a write, which it will see.
+        (false, false, true) if owner.gate == Some(Gate::Open) => stale(namespace, name),
+        // Nobody wrote `open`, so nobody will make it look again, nor take `closed` from the ReplicaSet.
+        (false, false, true) => (Verdict::Allowed, Answer::default()),
     }
 }
 
@@ -105,11 +115,24 @@ fn held(namespace: &str, name: &str, change: Option<&ChangeId>) -> (Verdict, Ans
         "change {id} of Deployment {namespace}/{name} is held by Roadstead until its turn comes; \
          look: kubectl roadstead get -n {namespace}"
     );
+    (Verdict::Denied, final_denial(HELD, message))
+}
+
+fn stale(namespace: &str, name: &str) -> (Verdict, Answer) {
+    let message = format!(
+        "Deployment {namespace}/{name} was let through by Roadstead since its controller looked; \
+         the controller looks again by itself"
+    );
+    (Verdict::Stale, final_denial(STALE, message))
+}
+
+/// A denial that the deployment controller does not answer with another try.
+fn final_denial(cause: &'static str, message: String) -> Answer {
     let causes = vec![
         (DO_NOT_RETRY, "not so: Roadstead asks the deployment controller not to retry".to_owned()),
-        (HELD, message.clone()),
+        (cause, message.clone()),
     ];
-    (Verdict::Denied, Answer { denial: Some(Denial { message, causes }), ..Answer::default() })
+    Answer { denial: Some(Denial { message, causes }), ..Answer::default() }
 }
 
 fn unsure(why: &str) -> (Verdict, Answer) {
@@ -119,6 +142,7 @@ fn unsure(why: &str) -> (Verdict, Answer) {
 
 #[cfg(test)]
 mod tests {
+    use contract::Gate::{Closed, Open};
     use serde_json::json;
 
     use super::*;
@@ -132,8 +156,8 @@ mod tests {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "a case reads as what the gate is given")]
-    fn owner(image: &str, is_closed: bool) -> Result<Owner, Unreadable> {
-        Ok(Owner { uid: "u".into(), is_closed, change: None, digest: digest(image) })
+    fn owner(image: &str, gate: impl Into<Option<Gate>>) -> Result<Owner, Unreadable> {
+        Ok(Owner { uid: "u".into(), gate: gate.into(), change: None, digest: digest(image) })
     }
 
     fn unreadable() -> Result<Owner, Unreadable> {
@@ -141,12 +165,12 @@ mod tests {
     }
 
     #[test]
-    fn a_replicaset_without_pods_needs_an_open_owner_of_the_same_template() {
+    fn a_replicaset_without_pods_waits_for_the_controller_to_see_what_its_owner_says_now() {
         for (owner, verdict) in [
-            (owner("new", true), Verdict::Denied),
-            (owner("newer", true), Verdict::Denied),
-            (owner("new", false), Verdict::Allowed),
-            (owner("newer", false), Verdict::Unsure),
+            (owner("new", Closed), Verdict::Denied),
+            (owner("newer", Closed), Verdict::Denied),
+            (owner("new", Open), Verdict::Stale),
+            (owner("newer", Open), Verdict::Unsure),
             (unreadable(), Verdict::Unsure),
         ] {
             assert_eq!(decide("shop", &growth("new", false), &owner).0, verdict, "{owner:?}");
@@ -156,10 +180,12 @@ mod tests {
     #[test]
     fn a_replicaset_with_pods_grows_unless_it_is_the_held_one() {
         for (owner, verdict) in [
-            (owner("old", true), Verdict::Denied),
-            (owner("new", true), Verdict::Allowed),
-            (owner("old", false), Verdict::Allowed),
-            (owner("new", false), Verdict::Allowed),
+            (owner("old", Closed), Verdict::Denied),
+            (owner("new", Closed), Verdict::Allowed),
+            (owner("old", Open), Verdict::Allowed),
+            (owner("new", Open), Verdict::Allowed),
+            (owner("old", None), Verdict::Allowed),
+            (owner("new", None), Verdict::Allowed),
             (unreadable(), Verdict::Unsure),
         ] {
             assert_eq!(decide("shop", &growth("old", true), &owner).0, verdict, "{owner:?}");
@@ -167,8 +193,15 @@ mod tests {
     }
 
     #[test]
+    fn what_no_release_will_open_is_not_denied_for_ever() {
+        // Adopted by a Deployment that nobody held: the annotation stays closed, and no write is to come.
+        assert_eq!(decide("shop", &growth("new", false), &owner("new", None)).0, Verdict::Allowed);
+        assert_eq!(decide("shop", &growth("new", false), &owner("newer", None)).0, Verdict::Unsure);
+    }
+
+    #[test]
     fn an_owner_deleted_and_made_again_is_another_one() {
-        let stranger = Ok(Owner { uid: "v".into(), is_closed: false, change: None, digest: digest("new") });
+        let stranger = Ok(Owner { uid: "v".into(), gate: Some(Open), change: None, digest: digest("new") });
         assert_eq!(decide("shop", &growth("new", false), &stranger).0, Verdict::Unsure);
     }
 
@@ -178,10 +211,14 @@ mod tests {
             answer.denial.unwrap().causes.into_iter().map(|(kind, _)| kind).collect::<Vec<_>>()
         };
         assert_eq!(
-            causes(decide("shop", &growth("new", false), &owner("new", true)).1),
+            causes(decide("shop", &growth("new", false), &owner("new", Closed)).1),
             [DO_NOT_RETRY, HELD]
         );
-        assert!(causes(decide("shop", &growth("new", false), &owner("newer", false)).1).is_empty());
+        assert_eq!(
+            causes(decide("shop", &growth("new", false), &owner("new", Open)).1),
+            [DO_NOT_RETRY, STALE]
+        );
+        assert!(causes(decide("shop", &growth("new", false), &owner("newer", Open)).1).is_empty());
         assert!(causes(decide("shop", &growth("new", false), &unreadable()).1).is_empty());
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use contract::{ChangeId, Digest};
+use contract::{ChangeId, Digest, Gate, Key};
 use kube::Client;
 
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
 pub struct Owner {
     /// `metadata.uid`
     pub uid: String,
-    /// Whether its gate is closed.
-    pub is_closed: bool,
+    /// Its gate; `None`: nobody wrote one.
+    pub gate: Option<Gate>,
     /// The change it is about.
     pub change: Option<ChangeId>,
     /// Digest of its template.
@@ -79,7 +79,7 @@ impl Owners {
         let live: Object<'_> = serde_json::from_str(&text)?;
         let annotations = live.metadata.annotations.unwrap_or_default();
         Ok(Owner {
-            is_closed: annotations.is_closed(),
+            gate: annotations.get(Key::Gate).and_then(Gate::read),
             change: annotations.state().change,
             digest: live.spec.digest()?,
             uid: live.metadata.uid.into_owned(),

@@ -127,6 +127,7 @@ async fn decide_gate(reviews: &Reviews, body: &[u8]) -> Result<Decided, Malforme
     let word = match verdict {
         gate::Verdict::Allowed => "allowed",
         gate::Verdict::Denied => "denied",
+        gate::Verdict::Stale => "stale",
         gate::Verdict::Unsure => "unsure",
     };
     Ok(Decided::new(&request, word, &answer))

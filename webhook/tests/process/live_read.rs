@@ -95,7 +95,10 @@ async fn whatever_the_live_read_says_the_answer_is_exact() {
         ("held", live("u", "b", "closed"), None, "denied", "read"),
         ("held, grows from nothing", live("u", "b", "closed"), Some(0), "denied", "read"),
         ("held, although it has pods", live("u", "b", "closed"), Some(3), "denied", "read"),
-        ("released meanwhile", live("u", "b", "open"), None, "allowed", "read"),
+        ("released meanwhile", live("u", "b", "open"), None, "stale", "read"),
+        ("released meanwhile, grows from nothing", live("u", "b", "open"), Some(0), "stale", "read"),
+        ("grows further in an open rollout", live("u", "b", "open"), Some(3), "allowed", "read"),
+        ("nobody wrote a gate", live("u", "b", ""), None, "allowed", "read"),
         ("superseded by a held one meanwhile", live("u", "c", "closed"), None, "denied", "read"),
         ("superseded by an open one meanwhile", live("u", "c", "open"), None, "unsure", "read"),
         ("an old one scales while a change waits", live("u", "c", "closed"), Some(3), "allowed", "read"),
@@ -112,8 +115,9 @@ async fn whatever_the_live_read_says_the_answer_is_exact() {
         ("slow", Api::Silent, None, "unsure", "slow"),
     ];
     for (case, api, from, verdict, read) in cases {
-        // Only where the change surely waits is the controller told not to retry.
-        let count = if verdict == "denied" { 2 } else { 0 };
+        // Only where the change surely waits, or the release will have it look again, is the controller told not to
+        // retry.
+        let count = if ["denied", "stale"].contains(&verdict) { 2 } else { 0 };
         assert_eq!(judge(api, from).await, (verdict.to_owned(), read.to_owned(), count), "{case}");
     }
 }

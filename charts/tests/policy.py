@@ -1,0 +1,45 @@
+"""Tests of the policy that limits ReplicaSets: off by default, and then whom it is about."""
+from helm import Helm, named, selects
+
+NAME = "roadstead-replicasets"
+ON = "policy.limitReplicaSets.enabled=true"
+CONTROLLERS = '"system:serviceaccount:kube-system:deployment-controller","system:kube-controller-manager"'
+
+
+class Policy:
+    """The cases of one Helm, as those of Rendering."""
+
+    helm: Helm
+
+    def policy(self, *settings):
+        return named(self.helm.objects(ON, *settings), "ValidatingAdmissionPolicy", NAME)["spec"]
+
+    def test_replica_sets_are_limited_only_where_that_is_wanted(self):
+        kinds = {o["kind"] for o in self.helm.objects()}
+        self.assertFalse(kinds & {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"})
+        binding = named(self.helm.objects(ON), "ValidatingAdmissionPolicyBinding", NAME)["spec"]
+        self.assertEqual(binding, {"policyName": NAME, "validationActions": ["Deny"]})
+
+    def test_replica_sets_are_limited_in_the_namespaces_of_the_webhooks(self):
+        for settings in ((), ("namespaces={shop,blog}",)):
+            selector = self.policy(*settings)["matchConstraints"]["namespaceSelector"]
+            gate = named(self.helm.objects(*settings), "ValidatingWebhookConfiguration", "roadstead")["webhooks"][0]
+            self.assertEqual(selector, gate["namespaceSelector"])
+            for namespace in ("kube-system", "kube-node-lease", "roadstead"):
+                labels = {"kubernetes.io/metadata.name": namespace, "roadstead.dev/enabled": "true"}
+                self.assertFalse(selects(selector, labels), namespace)
+
+    def test_replica_sets_are_limited_in_every_way_to_write_them(self):
+        spec = self.policy()
+        self.assertEqual(spec["failurePolicy"], "Fail")
+        self.assertEqual(spec["matchConstraints"]["resourceRules"], [
+            {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"],
+             "resources": ["replicasets", "replicasets/scale"], "scope": "Namespaced"}])
+
+    def test_who_may_write_replica_sets_is_the_controller_and_whom_the_values_name(self):
+        def condition(*settings):
+            return self.policy(*settings)["matchConditions"][0]["expression"]
+        self.assertIn(f"username in [{CONTROLLERS}]", condition())
+        allowed = condition("policy.limitReplicaSets.users={a:b,c\"'}", "policy.limitReplicaSets.groups={d}")
+        self.assertIn(f"username in [{CONTROLLERS},\"a:b\",\"c\\\"'\"]", allowed)
+        self.assertIn('group in ["d"]', allowed)

@@ -8,6 +8,7 @@ import unittest
 from files import Files  # noqa: F401 (found by unittest)
 from certificates import Certificates
 from helm import CA, CHART, KUBERNETES, OUTSIDE, PEM, URL, Helm, identity, named, selects, sets
+from hooks import Hooks
 
 READ_NAMESPACES = {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch"]}
 READ_DEPLOYMENTS = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]}
@@ -33,7 +34,7 @@ def expected_identities(fullname, namespace):
         *(("ConfigMap", namespace, f"{fullname}-{content}") for content in ("settings", "namespaces"))}
 
 
-class Rendering(Certificates):
+class Rendering(Certificates, Hooks):
     """The cases of one Helm; `helm` is set by the subclasses below."""
 
     helm: Helm

@@ -6,15 +6,11 @@ use k8s_openapi::api::admissionregistration::v1::{
 use kube::Api;
 
 use super::{release::Release, work::Work};
-use crate::failure::Failure;
 
 /// Deletes both. By name, so that the right to do so need not cover those of others.
-///
-/// # Errors
-/// When standard output cannot be written.
-pub async fn delete(work: &mut Work<'_>, release: &Release) -> Result<(), Failure> {
+pub async fn delete(work: &mut Work<'_>, release: &Release) {
     let holds = Api::<MutatingWebhookConfiguration>::all(work.client.clone());
-    work.delete(&holds, &format!("mutatingwebhookconfiguration {}", release.hold()), None).await?;
+    work.delete(&holds, &format!("mutatingwebhookconfiguration {}", release.hold())).await;
     let gates = Api::<ValidatingWebhookConfiguration>::all(work.client.clone());
-    work.delete(&gates, &format!("validatingwebhookconfiguration {}", release.gate()), None).await
+    work.delete(&gates, &format!("validatingwebhookconfiguration {}", release.gate())).await;
 }

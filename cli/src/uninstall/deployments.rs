@@ -18,7 +18,7 @@ use super::{
     tried::{Found, Tried, Written},
     work::{PAUSE, Work},
 };
-use crate::{failure::Failure, trouble::within};
+use crate::trouble::within;
 
 /// Written at the same time.
 const AT_ONCE: usize = 8;
@@ -29,10 +29,7 @@ const NOTICED: Duration = Duration::from_secs(2);
 const FIELD_MANAGER: &str = "roadstead-uninstall";
 
 /// Opens all, in these namespaces or everywhere. `deleted` is when the webhook configurations went.
-///
-/// # Errors
-/// When standard output cannot be written.
-pub async fn open(work: &mut Work<'_>, namespaces: &[String], deleted: Instant) -> Result<(), Failure> {
+pub async fn open(work: &mut Work<'_>, namespaces: &[String], deleted: Instant) {
     let mut places: Vec<_> = namespaces.iter().map(|name| Some(name.clone())).collect();
     if places.is_empty() {
         places.push(None);
@@ -42,9 +39,10 @@ pub async fn open(work: &mut Work<'_>, namespaces: &[String], deleted: Instant) 
         let began = Instant::now();
         let mut found = list(work, &mut places).await;
         if work.dry_run {
-            return found
-                .iter()
-                .try_for_each(|one| work.did(&format!("deployment {}/{} opened", one.namespace, one.name)));
+            for Found { namespace, name, .. } in found {
+                work.did(&format!("deployment {namespace}/{name} opened"));
+            }
+            return;
         }
         tried.forget_all_but(&found);
         found.retain(|one| !tried.is_given_up(one));
@@ -62,19 +60,18 @@ pub async fn open(work: &mut Work<'_>, namespaces: &[String], deleted: Instant) 
             }
             break;
         }
-        let now = pass(work, found, opened, noticed, &mut tried).await?;
+        let now = pass(work, found, opened, noticed, &mut tried).await;
         opened += now;
         pause = if now > 0 { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
         tokio::time::sleep(pause).await;
     }
     if opened > 0 {
         let what = if opened == 1 { "Deployment" } else { "Deployments" };
-        work.did(&format!("{opened} {what} opened"))?;
+        work.did(&format!("{opened} {what} opened"));
     }
     for ((namespace, name), why) in tried.last() {
         work.left(format!("deployment {name} in namespace {namespace}: {why}"));
     }
-    Ok(())
 }
 
 /// What is to be written. A place that may not be listed is told of once and left out from then on.
@@ -116,7 +113,7 @@ async fn pass(
     opened: usize,
     counts: bool,
     tried: &mut Tried,
-) -> Result<usize, Failure> {
+) -> usize {
     let all = opened + found.len();
     let mut now = 0;
     let mut progress = Progress::new(work.screen.terminal(), Instant::now());
@@ -126,7 +123,7 @@ async fn pass(
     while let Some((namespace, name, written)) = writes.next().await {
         now += usize::from(tried.settle(&namespace, &name, written, counts));
         if let Some(text) = progress.at(Instant::now(), opened + now, all) {
-            work.screen.print(&text)?;
+            work.tell(&text);
         }
         // What is not written by then is listed once more, and told of.
         if Instant::now() >= work.until {
@@ -134,9 +131,9 @@ async fn pass(
         }
     }
     if let Some(text) = progress.end() {
-        work.screen.print(text)?;
+        work.tell(text);
     }
-    Ok(now)
+    now
 }
 
 async fn write(client: Client, one: Found) -> (String, String, Written) {

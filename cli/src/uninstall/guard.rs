@@ -50,7 +50,7 @@ pub async fn look(work: &Work<'_>, release: &Release, server: &str) -> Result<Ho
 async fn elsewhere(work: &Work<'_>, release: &Release) -> Result<Option<String>, Failure> {
     let bindings = Api::<ClusterRoleBinding>::all(work.client.clone());
     let name = release.part("executor");
-    let binding = match work.patiently(async || within(bindings.get(&name)).await).await {
+    let binding = match within(bindings.get(&name)).await {
         Ok(binding) => binding,
         // Gone, or nothing that this user may see: nothing contradicts what was typed.
         Err(trouble) if trouble.remedy() == Remedy::Gone || trouble.is_forbidden() => return Ok(None),

@@ -7,7 +7,7 @@ use kube::{
 };
 
 use super::{release::Release, work::Work};
-use crate::{failure::Failure, trouble::Remedy};
+use crate::trouble::Remedy;
 
 /// Group, version, kind, plural of what the chart makes outside its namespace.
 const KINDS: [(&str, &str, &str, &str); 9] = [
@@ -25,10 +25,7 @@ const ADMISSION: &str = "admissionregistration.k8s.io";
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// Deletes all of it.
-///
-/// # Errors
-/// When standard output cannot be written.
-pub async fn delete(work: &mut Work<'_>, release: &Release) -> Result<(), Failure> {
+pub async fn delete(work: &mut Work<'_>, release: &Release) {
     let selection = ListParams::default().labels(&release.selector());
     for (group, version, kind, plural) in KINDS {
         let resource = ApiResource {
@@ -61,8 +58,7 @@ pub async fn delete(work: &mut Work<'_>, release: &Release) -> Result<(), Failur
                 ),
                 None => (everywhere.clone(), format!("{kind} {name}")),
             };
-            work.delete::<DynamicObject>(&api, &what, None).await?;
+            work.delete::<DynamicObject>(&api, &what).await;
         }
     }
-    Ok(())
 }

@@ -8,10 +8,7 @@ use kube::{
 };
 
 use super::{release::Release, work::Work};
-use crate::{
-    failure::Failure,
-    trouble::{Remedy, within},
-};
+use crate::trouble::{Remedy, within};
 
 /// Who made a Secret, in its labels.
 const MADE_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "roadstead-certs");
@@ -19,48 +16,46 @@ const MADE_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "roadstead-certs"
 const LEAF: &str = "ROADSTEAD_CERTS_LEAF";
 
 /// Deletes; what is kept for the streams, as kubectl would name it.
-///
-/// # Errors
-/// When standard output cannot be written.
-pub async fn delete(work: &mut Work<'_>, release: &Release, streams: bool) -> Result<Vec<String>, Failure> {
+pub async fn delete(work: &mut Work<'_>, release: &Release, streams: bool) -> Vec<String> {
     let mut names = release.secrets();
     names.extend(leaf(work, release).await.filter(|name| !names.contains(name)));
     for name in names {
-        secret(work, release, &name).await?;
+        secret(work, release, &name).await;
     }
     if streams {
-        volumes(work, release).await?;
-        secret(work, release, &release.keys()).await?;
-        return Ok(vec![]);
+        volumes(work, release).await;
+        secret(work, release, &release.keys()).await;
+        return vec![];
     }
-    Ok(match made(work, release, &release.keys()).await {
-        Some(_) => {
-            vec![format!("secret {}", release.keys()), format!("the volumes of {}", release.part("nats"))]
-        }
-        None => vec![],
-    })
+    if made(work, release, &release.keys()).await {
+        return vec![
+            format!("secret {}", release.keys()),
+            format!("the volumes of {}", release.part("nats")),
+        ];
+    }
+    vec![]
 }
 
 /// Deletes a Secret of ours. One of that name that somebody else made stays.
-async fn secret(work: &mut Work<'_>, release: &Release, name: &str) -> Result<(), Failure> {
-    let Some(uid) = made(work, release, name).await else { return Ok(()) };
-    let secrets = Api::<Secret>::namespaced(work.client.clone(), &release.namespace);
-    work.delete(&secrets, &format!("secret {name}"), Some(uid)).await
+async fn secret(work: &mut Work<'_>, release: &Release, name: &str) {
+    if made(work, release, name).await {
+        let secrets = Api::<Secret>::namespaced(work.client.clone(), &release.namespace);
+        work.delete(&secrets, &format!("secret {name}")).await;
+    }
 }
 
-/// The uid of a Secret that `roadstead-certs` made; its content is not asked for.
-async fn made(work: &mut Work<'_>, release: &Release, name: &str) -> Option<String> {
+/// Whether there is a Secret of that name that `roadstead-certs` made; its content is not asked for.
+async fn made(work: &mut Work<'_>, release: &Release, name: &str) -> bool {
     let secrets = Api::<Secret>::namespaced(work.client.clone(), &release.namespace);
     match work.patiently(async || within(secrets.get_metadata(name)).await).await {
         Ok(secret) => {
             let labels = secret.metadata.labels.unwrap_or_default();
-            let ours = labels.get(MADE_BY.0).is_some_and(|by| by == MADE_BY.1);
-            secret.metadata.uid.filter(|_| ours)
+            labels.get(MADE_BY.0).is_some_and(|by| by == MADE_BY.1)
         }
-        Err(trouble) if trouble.remedy() == Remedy::Gone => None,
+        Err(trouble) if trouble.remedy() == Remedy::Gone => false,
         Err(trouble) => {
             work.left(format!("secret {name}: {trouble}"));
-            None
+            false
         }
     }
 }
@@ -73,18 +68,17 @@ async fn leaf(work: &Work<'_>, release: &Release) -> Option<String> {
     settings.data?.remove(LEAF)
 }
 
-async fn volumes(work: &mut Work<'_>, release: &Release) -> Result<(), Failure> {
+async fn volumes(work: &mut Work<'_>, release: &Release) {
     let claims = Api::<PersistentVolumeClaim>::namespaced(work.client.clone(), &release.namespace);
     let is_ours = |claim: ObjectMeta| claim.name.filter(|name| release.is_volume(name));
     let names = match work.list(&claims, &ListParams::default(), is_ours).await {
         Ok(names) => names,
         Err(trouble) => {
             work.left(format!("the volumes of {}: {trouble}", release.part("nats")));
-            return Ok(());
+            return;
         }
     };
     for name in names {
-        work.delete(&claims, &format!("persistentvolumeclaim {name}"), None).await?;
+        work.delete(&claims, &format!("persistentvolumeclaim {name}")).await;
     }
-    Ok(())
 }

@@ -29,21 +29,29 @@ use crate::{connection, failure::Failure, screen::Screen};
 pub async fn run(args: &Uninstall, screen: &mut Screen) -> Result<(), Failure> {
     let connection = connection::open(&args.access, Some(&args.namespace)).await?;
     let release = Release::new(&args.release, &args.namespace, args.fullname.as_deref());
-    let until = Instant::now() + args.timeout;
+    let began = Instant::now();
     let client = connection.client.clone();
-    let mut work = Work { client, dry_run: args.dry_run, until, screen, done: 0, left: vec![] };
+    let mut work = Work {
+        client,
+        dry_run: args.dry_run,
+        began,
+        until: began + args.timeout,
+        screen,
+        done: 0,
+        left: vec![],
+    };
     let home = guard::look(&work, &release, &connection.server).await?;
 
-    configurations::delete(&mut work, &release).await?;
+    configurations::delete(&mut work, &release).await;
     let deleted = Instant::now();
     if home.is_there {
-        workloads::stop(&mut work, &release, args.pods_timeout).await?;
+        workloads::stop(&mut work, &release, args.pods_timeout).await;
     }
-    deployments::open(&mut work, &args.namespaces, deleted).await?;
+    deployments::open(&mut work, &args.namespaces, deleted).await;
     let kept = if home.is_there {
-        made::delete(&mut work, &release, args.streams).await?
+        made::delete(&mut work, &release, args.streams).await
     } else {
-        leftovers::delete(&mut work, &release).await?;
+        leftovers::delete(&mut work, &release).await;
         vec![]
     };
     end(&mut work, &release, home.is_there, &kept)
@@ -54,9 +62,7 @@ fn end(work: &mut Work<'_>, release: &Release, is_there: bool, kept: &[String]) 
     let Release { name, namespace, .. } = release;
     if !kept.is_empty() {
         let kept = kept.join(", ");
-        work.screen.print(&format!(
-            "kept for the queue and the history: {kept}; with --streams they go as well\n"
-        ))?;
+        work.tell(&format!("kept for the queue and the history: {kept}; with --streams they go as well\n"));
     }
     if !work.left.is_empty() {
         let left = work.left.join("\n  ");

@@ -4,19 +4,20 @@ use std::{fmt::Debug, time::Duration};
 
 use kube::{
     Api, Client,
-    api::{DeleteParams, ListParams, ObjectMeta, Preconditions},
+    api::{DeleteParams, ListParams, ObjectMeta},
 };
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::{
-    failure::Failure,
     screen::Screen,
     trouble::{Remedy, Trouble, within},
 };
 
 /// Pauses between two tries: doubled from the first to the last.
 pub const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+/// Rights that were given a moment ago, as those of a hook are, may take so long to count.
+const GRANTED: Duration = Duration::from_secs(3);
 /// Objects a page.
 const PAGE: u32 = 500;
 
@@ -26,6 +27,8 @@ pub struct Work<'a> {
     pub client: Client,
     /// Whether nothing is to be done.
     pub dry_run: bool,
+    /// When it began.
+    pub began: Instant,
     /// When it has to be over.
     pub until: Instant,
     /// Where it is told of.
@@ -38,13 +41,15 @@ pub struct Work<'a> {
 
 impl Work<'_> {
     /// Tells of something done, as kubectl does: `secret roadstead-nats-webhook deleted`.
-    ///
-    /// # Errors
-    /// When standard output cannot be written.
-    pub fn did(&mut self, what: &str) -> Result<(), Failure> {
+    pub fn did(&mut self, what: &str) {
         self.done += 1;
         let dry = if self.dry_run { " (dry run)" } else { "" };
-        self.screen.print(&format!("{what}{dry}\n"))
+        self.tell(&format!("{what}{dry}\n"));
+    }
+
+    /// Prints. A reader that went away (`| head`) or a disk that is full is no reason to leave a gate closed.
+    pub fn tell(&mut self, text: &str) {
+        let _ = self.screen.print(text);
     }
 
     /// Notes something that could not be done, and tells of it at once as well.
@@ -60,8 +65,12 @@ impl Work<'_> {
     pub async fn patiently<T>(&self, ask: impl AsyncFn() -> Result<T, Trouble>) -> Result<T, Trouble> {
         let mut pause = PAUSE.0;
         loop {
+            let heals = |trouble: &Trouble| match trouble.remedy() {
+                Remedy::Again => Instant::now() + pause < self.until,
+                _ => trouble.is_forbidden() && self.began.elapsed() < GRANTED,
+            };
             match ask().await {
-                Err(trouble) if trouble.remedy() == Remedy::Again && Instant::now() + pause < self.until => {
+                Err(trouble) if heals(&trouble) => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(PAUSE.1);
                 }
@@ -70,25 +79,19 @@ impl Work<'_> {
         }
     }
 
-    /// Deletes an object, and tells of it. One that is not there is nothing to tell of. `uid`: only this very one.
-    ///
-    /// # Errors
-    /// When standard output cannot be written; what the API server refuses is [`Work::left`].
-    pub async fn delete<K>(&mut self, api: &Api<K>, what: &str, uid: Option<String>) -> Result<(), Failure>
+    /// Deletes an object, and tells of it. One that is not there is nothing to tell of, and what the API server refuses is
+    /// [`Work::left`]. `what` is its kind and, behind a blank or a slash, its name.
+    pub async fn delete<K>(&mut self, api: &Api<K>, what: &str)
     where
         K: Clone + DeserializeOwned + Debug,
     {
         let name = what.rsplit(['/', ' ']).next().unwrap_or(what);
-        let preconditions = uid.map(|uid| Preconditions { uid: Some(uid), resource_version: None });
-        let parameters = DeleteParams { dry_run: self.dry_run, preconditions, ..DeleteParams::background() };
+        let parameters = DeleteParams { dry_run: self.dry_run, ..DeleteParams::background() };
         let deleted = self.patiently(async || within(api.delete(name, &parameters)).await).await;
         match deleted {
             Ok(_) => self.did(&format!("{what} deleted")),
-            Err(trouble) if trouble.remedy() == Remedy::Gone => Ok(()),
-            Err(trouble) => {
-                self.left(format!("{what}: {trouble}"));
-                Ok(())
-            }
+            Err(trouble) if trouble.remedy() == Remedy::Gone => {}
+            Err(trouble) => self.left(format!("{what}: {trouble}")),
         }
     }
 

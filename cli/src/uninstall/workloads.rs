@@ -13,24 +13,18 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{release::Release, work::Work};
-use crate::{
-    failure::Failure,
-    trouble::{Remedy, within},
-};
+use crate::trouble::{Remedy, within};
 
 /// How often it is looked whether they have ended.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Scales both to nothing and waits for their pods to be gone.
-///
-/// # Errors
-/// When standard output cannot be written.
-pub async fn stop(work: &mut Work<'_>, release: &Release, limit: Duration) -> Result<(), Failure> {
+pub async fn stop(work: &mut Work<'_>, release: &Release, limit: Duration) {
     let limit = (Instant::now() + limit).min(work.until);
     let mut stopped = Vec::new();
     for part in ["executor", "certs"] {
         let name = release.part(part);
-        match scale(work, release, &name).await? {
+        match scale(work, release, &name).await {
             Some(pods) => stopped.push((name, pods)),
             None if part == "executor" => work.screen.note(&format!(
                 "there is no Deployment {name} in namespace {}: executors that run elsewhere have to be stopped by you",
@@ -40,38 +34,37 @@ pub async fn stop(work: &mut Work<'_>, release: &Release, limit: Duration) -> Re
         }
     }
     if work.dry_run {
-        return Ok(());
+        return;
     }
     for (name, pods) in stopped {
         wait(work, release, &name, &pods, limit).await;
     }
-    Ok(())
 }
 
 /// Scales one to nothing; what selects its pods. `None` where there is none or it cannot be scaled.
-async fn scale(work: &mut Work<'_>, release: &Release, name: &str) -> Result<Option<ListParams>, Failure> {
+async fn scale(work: &mut Work<'_>, release: &Release, name: &str) -> Option<ListParams> {
     let deployments = Api::<Deployment>::namespaced(work.client.clone(), &release.namespace);
     let parameters = PatchParams { dry_run: work.dry_run, ..PatchParams::default() };
     let nothing = Patch::Merge(json!({ "spec": { "replicas": 0 } }));
     let before = work.patiently(async || within(deployments.get(name)).await).await;
     let before = match before {
         Ok(before) => before,
-        Err(trouble) if trouble.remedy() == Remedy::Gone => return Ok(None),
+        Err(trouble) if trouble.remedy() == Remedy::Gone => return None,
         Err(trouble) => {
             work.left(format!("deployment {name}: {trouble}"));
-            return Ok(None);
+            return None;
         }
     };
     if before.spec.replicas != Some(0) {
         match work.patiently(async || within(deployments.patch(name, &parameters, &nothing)).await).await {
-            Ok(_) => work.did(&format!("deployment {name} scaled to 0"))?,
+            Ok(_) => work.did(&format!("deployment {name} scaled to 0")),
             Err(trouble) => work.left(format!("deployment {name} is not stopped: {trouble}")),
         }
     }
-    let selector = Selector::try_from(before.spec.selector).map(|selector| selector.to_string());
+    let selector = Selector::try_from(before.spec.selector).ok()?.to_string();
     // One that is over does nothing more, whoever keeps it.
     let running = "status.phase!=Succeeded,status.phase!=Failed";
-    Ok(selector.ok().map(|selector| ListParams::default().labels(&selector).fields(running)))
+    Some(ListParams::default().labels(&selector).fields(running))
 }
 
 /// Waits, and says so where it was in vain.

@@ -9,6 +9,7 @@ from files import Files  # noqa: F401 (found by unittest)
 from admission import Admission
 from certificates import Certificates
 from helm import CA, CHART, ELSEWHERE, KUBERNETES, OUTSIDE, PEM, Helm, identity, named, selects, sets
+from hooks import Hooks
 from monitoring import Monitoring
 from nats import Nats
 from policy import Policy
@@ -38,7 +39,7 @@ def expected_identities(fullname, namespace):
         *(("ConfigMap", namespace, f"{fullname}-{content}") for content in ("settings", "namespaces"))}
 
 
-class Rendering(Admission, Certificates, Monitoring, Nats, Policy, Workloads):
+class Rendering(Admission, Certificates, Hooks, Monitoring, Nats, Policy, Workloads):
     """The cases of one Helm; `helm` is set by the subclasses below."""
 
     helm: Helm

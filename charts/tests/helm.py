@@ -28,8 +28,8 @@ class Helm:
         done = subprocess.run([self.program, *map(str, arguments)], capture_output=True, text=True, check=False)
         return done.returncode, done.stdout, done.stderr
 
-    def text(self, *settings, release="roadstead", namespace="roadstead", options=(), given=OUTSIDE):
-        """The rendered chart as text; `settings` are those of --set besides those given."""
+    def text(self, *settings, release="roadstead", namespace="roadstead", options=("--no-hooks",), given=OUTSIDE):
+        """The rendered chart as text, hooks left out; `settings` are those of --set besides those given."""
         code, rendered, error = self.run(
             "template", release, CHART, "--namespace", namespace, *KUBERNETES, *options, *sets(*given, *settings))
         if code:

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::{self_test::SelfTest, uninstall::Uninstall};
+
 /// The end of the long help: scripts rely on these numbers.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -13,6 +15,7 @@ Exit codes:
   3  the Deployment or the namespace does not exist
   4  you are not allowed to, or not logged in
   5  no connection: no usable kubeconfig, or the API server does not answer
+  6  not all of it was done, or the self-test failed: what is left was printed
 
 Environment:
   KUBECONFIG  as for kubectl
@@ -33,6 +36,12 @@ pub enum Verb {
     /// Show the changes that wait, roll out or were given up.
     #[command(after_long_help = EXIT_CODES)]
     Get(Get),
+    /// Send one change through the whole path, and say which part does not do its work.
+    #[command(after_long_help = EXIT_CODES)]
+    SelfTest(SelfTest),
+    /// Get Roadstead out of the way: open every gate and remove what holds changes.
+    #[command(after_long_help = EXIT_CODES)]
+    Uninstall(Uninstall),
     /// Print the version of this program.
     Version(Version),
 }
@@ -66,6 +75,14 @@ pub struct Cluster {
     /// The namespace; by default that of the context.
     #[arg(short = 'n', long, conflicts_with = "all_namespaces")]
     pub namespace: Option<String>,
+    /// Which cluster, as whom.
+    #[command(flatten)]
+    pub access: Access,
+}
+
+/// Which cluster, and as whom.
+#[derive(Debug, ClapArgs)]
+pub struct Access {
     /// The context of the kubeconfig; by default the current one.
     #[arg(long)]
     pub context: Option<String>,
@@ -113,8 +130,16 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_together_is_refused() {
-        for typed in ["get web -A", "get web -l app=web", "get -A -n shop", "get -o yaml", "version -o wide"]
-        {
+        for typed in [
+            "get web -A",
+            "get web -l app=web",
+            "get -A -n shop",
+            "get -o yaml",
+            "version -o wide",
+            "uninstall shop",
+            "uninstall --timeout 4",
+            "self-test -A",
+        ] {
             let words = ["kubectl-roadstead"].into_iter().chain(typed.split(' '));
             let error = Args::try_parse_from(words).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{typed}");

@@ -8,7 +8,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
-use crate::{args::Cluster, failure::Failure};
+use crate::{args::Access, failure::Failure};
 
 /// How long a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -27,19 +27,19 @@ pub struct Connection {
 ///
 /// # Errors
 /// When there is no configuration, or it gives no client.
-pub async fn open(cluster: &Cluster) -> Result<Connection, Failure> {
-    let mut config = configuration(cluster).await?;
+pub async fn open(access: &Access, namespace: Option<&str>) -> Result<Connection, Failure> {
+    let mut config = configuration(access).await?;
     config.connect_timeout = Some(CONNECT);
     config.default_retry = false;
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-    let namespace = cluster.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let namespace = namespace.unwrap_or(&config.default_namespace).to_owned();
     let client = Client::try_from(config).map_err(|error| Failure::Api(format!("{server}: {error}")))?;
     Ok(Connection { client, server, namespace })
 }
 
-async fn configuration(cluster: &Cluster) -> Result<Config, KubeconfigError> {
-    let options = KubeConfigOptions { context: cluster.context.clone(), ..KubeConfigOptions::default() };
-    if let Some(file) = &cluster.kubeconfig {
+async fn configuration(access: &Access) -> Result<Config, KubeconfigError> {
+    let options = KubeConfigOptions { context: access.context.clone(), ..KubeConfigOptions::default() };
+    if let Some(file) = &access.kubeconfig {
         return Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &options).await;
     }
     match Config::from_kubeconfig(&options).await {

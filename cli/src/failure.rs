@@ -35,6 +35,9 @@ pub enum Failure {
         "no usable kubeconfig: {0}; name a file with --kubeconfig or KUBECONFIG, a context with --context"
     )]
     Config(#[from] KubeconfigError),
+    /// Something is left to be done, or does not work.
+    #[error("{0}")]
+    Partly(String),
     /// The answer cannot be written.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
@@ -93,6 +96,7 @@ impl Failure {
             Self::NotFound(_) => 3,
             Self::Forbidden(_) | Self::Unauthorized(_) => 4,
             Self::Unreachable { .. } | Self::Config(_) => 5,
+            Self::Partly(_) => 6,
             Self::ReaderGone => 0,
         }
     }
@@ -112,7 +116,7 @@ impl From<serde_json::Error> for Failure {
 }
 
 /// An error's innermost cause: the layers around it only say that a request failed.
-fn innermost(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;
@@ -147,6 +151,7 @@ mod tests {
             (io::Error::other("disk full").into(), 1, "disk full"),
             (io::Error::from(io::ErrorKind::BrokenPipe).into(), 0, "gone"),
             (Failure::NotFound("no".into()), 3, "no"),
+            (Failure::Partly("half".into()), 6, "half"),
         ] {
             assert_eq!(failure.exit(), code, "{failure}");
             assert!(failure.to_string().contains(part), "{failure}");

@@ -24,7 +24,10 @@ const API_VERSION: &str = "cli.roadstead.dev/v1";
 /// # Errors
 /// When it cannot be read or printed.
 pub async fn run(args: &Get, screen: &mut Screen) -> Result<(), Failure> {
-    let reader = Reader::new(connection::open(&args.cluster).await?, args.all_namespaces);
+    let reader = Reader::new(
+        connection::open(&args.cluster.access, args.cluster.namespace.as_deref()).await?,
+        args.all_namespaces,
+    );
     let found = match &args.name {
         Some(name) => vec![named(&reader, name).await?],
         // A watch lists by itself.

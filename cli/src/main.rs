@@ -12,7 +12,10 @@ mod read;
 mod row;
 mod running;
 mod screen;
+mod self_test;
 mod table;
+mod trouble;
+mod uninstall;
 mod version;
 mod watch;
 
@@ -32,6 +35,8 @@ async fn main() -> ExitCode {
     let mut screen = Screen::standard();
     let done = match args.verb {
         Verb::Get(get) => get::run(&get, &mut screen).await,
+        Verb::SelfTest(test) => self_test::run(&test, &mut screen).await,
+        Verb::Uninstall(uninstall) => uninstall::run(&uninstall, &mut screen).await,
         Verb::Version(version) => version::run(&version, &mut screen),
     };
     match done {

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 /// Where answers go.
 pub struct Screen {
     out: Box<dyn Write>,
+    terminal: bool,
     colour: bool,
 }
 
@@ -16,8 +17,15 @@ impl Screen {
     pub fn standard() -> Self {
         let out = std::io::stdout();
         let variable = |name| std::env::var(name).unwrap_or_default();
-        let colour = out.is_terminal() && wants_colour(&variable("NO_COLOR"), &variable("TERM"));
-        Self { out: Box::new(out), colour }
+        let terminal = out.is_terminal();
+        let colour = terminal && wants_colour(&variable("NO_COLOR"), &variable("TERM"));
+        Self { out: Box::new(out), terminal, colour }
+    }
+
+    /// Whether a line can be written over.
+    #[must_use]
+    pub fn terminal(&self) -> bool {
+        self.terminal
     }
 
     /// Whether to colour.

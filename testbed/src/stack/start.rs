@@ -110,7 +110,9 @@ async fn install(
     let values_file = release.folder.join("values.json");
     std::fs::write(&values_file, serde_json::to_vec_pretty(&values)?)?;
     let (chart, values) = (Release::chart().display().to_string(), values_file.display().to_string());
-    let render = ["template", &release.name, &chart, "--namespace", &release.name, "--values", &values];
+    // What Helm runs before an uninstall must not run when the rest is applied.
+    let render =
+        ["template", &release.name, &chart, "--namespace", &release.name, "--values", &values, "--no-hooks"];
     let rendered = tools.helm4.run(&render, None).await?.ok()?;
 
     let own = namespaces.iter().flat_map(|namespace| namespace_objects(namespace, options));

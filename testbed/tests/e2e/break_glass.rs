@@ -81,6 +81,9 @@ async fn everything_held_rolls_out_by_the_page_with_all_of_roadstead_dead() -> R
             }
             let steps = commands(t, "Everything")?;
             ensure!(steps.len() == 2, "{steps:?}");
+            // The page leads with the first of them, and with the verb that `uninstall.rs` tries.
+            let lead = commands(t, "In one command")?;
+            ensure!(lead[0] == steps[0] && lead[1].trim() == "kubectl roadstead uninstall", "{lead:?}");
             run(t, &steps[0]).await?;
             // API servers may need a second to notice, says the page, and that the loop is run until it is silent.
             eventually("nothing is left to be opened", testbed::PATIENCE, async || {

@@ -13,6 +13,7 @@ mod events;
 mod faults;
 mod forgery;
 mod helm;
+mod hooks;
 mod hostile;
 mod identities;
 mod later_webhook;
@@ -31,8 +32,10 @@ mod retries;
 mod reverts;
 mod rollbacks;
 mod scaling;
+mod self_test;
 mod stale;
 mod templates;
+mod uninstall;
 mod webhook_away;
 
 /// Images of a Deployment's first, second and third version.

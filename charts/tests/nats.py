@@ -134,7 +134,7 @@ class Nats:
         self.assertEqual(named(objects, "ClusterRole", "roadstead-callout")["rules"], [
             {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}])
 
-    def policy(self, part, *settings):
+    def network_policy(self, part, *settings):
         objects = self.inside("networkPolicy.enabled=true", "nats.callout.enabled=true", *settings)
         spec = named(objects, "NetworkPolicy", f"roadstead-{part}", "roadstead")["spec"]
         self.assertEqual(spec["policyTypes"], ["Ingress", "Egress"])
@@ -147,15 +147,15 @@ class Nats:
         out = [([53, 53], False), ([443, 6443], False), ([4222], True)]
         for part, accepted in (("webhook", [(["metrics"], False), ([8443], False)]), ("executor", [(["metrics"], False)]),
                                ("certs", [(["metrics", "metrics-nats"], False)]), ("callout", [(["metrics"], False)])):
-            self.assertEqual(self.policy(part)[1:], (accepted, out), part)
-        self.assertEqual(self.policy("nats")[1:], ([(["monitor"], False), (["client"], True), (["cluster"], True)],
+            self.assertEqual(self.network_policy(part)[1:], (accepted, out), part)
+        self.assertEqual(self.network_policy("nats")[1:], ([(["monitor"], False), (["client"], True), (["cluster"], True)],
                                                    [([53, 53], False), ([6222], True)]))
 
     def test_policies_know_other_ports_and_the_namespaces_that_are_named(self):
         ports = "nats.external.url=tls://nats1:1\\,nats://b\\,tls://[::1]:77"
-        self.assertEqual(self.policy("webhook", ports, "networkPolicy.apiServerPorts={16443}")[2],
+        self.assertEqual(self.network_policy("webhook", ports, "networkPolicy.apiServerPorts={16443}")[2],
                          [([53, 53], False), ([16443], False), ([1, 4222, 77], False)])
-        spec = self.policy("nats", "networkPolicy.natsFrom={shop}", "networkPolicy.metricsFrom={monitoring}")[0]
+        spec = self.network_policy("nats", "networkPolicy.natsFrom={shop}", "networkPolicy.metricsFrom={monitoring}")[0]
         def of(name):
             key = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [name]}
             return [{"namespaceSelector": {"matchExpressions": [key]}}]

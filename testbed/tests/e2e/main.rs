@@ -34,6 +34,7 @@ mod scaling;
 mod self_test;
 mod templates;
 mod uninstall;
+mod uninstall_release;
 mod webhook_away;
 
 /// Images of a Deployment's first, second and third version.

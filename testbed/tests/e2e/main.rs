@@ -36,6 +36,7 @@ mod self_test;
 mod stale;
 mod templates;
 mod uninstall;
+mod uninstall_release;
 mod webhook_away;
 
 /// Images of a Deployment's first, second and third version.

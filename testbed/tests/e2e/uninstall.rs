@@ -1,7 +1,7 @@
 //! Roadstead goes: whatever waited rolls out, whatever runs is left alone, and from then on a Deployment is what it is
 //! in plain Kubernetes.
 
-use std::{collections::BTreeSet, process::Stdio, time::Duration};
+use std::{collections::BTreeSet, process::Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use contract::Key;
@@ -9,12 +9,11 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::{
     admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
     apps::v1::Deployment,
-    core::v1::{Namespace, PersistentVolumeClaim, Secret},
-    rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
+    core::v1::Secret,
 };
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, ListParams, PostParams},
+    api::{ListParams, PostParams},
 };
 use serde_json::{Value, json};
 use testbed::{DeploymentView as _, Method, Request, Stack, deployment, eventually, kubeconfig};
@@ -34,7 +33,7 @@ fn ours(web: &Deployment) -> Vec<&'static str> {
 }
 
 /// Nothing of ours is left on it.
-async fn is_plain(t: &Stack, name: &str) -> Result<()> {
+pub(crate) async fn is_plain(t: &Stack, name: &str) -> Result<()> {
     let web = t.deployment(name).await?;
     ensure!(ours(&web).is_empty(), "{:?} of {}", ours(&web), web.summary());
     Ok(())
@@ -67,7 +66,7 @@ async fn set_image(t: &Stack, name: &str, image: &str) -> Result<()> {
 }
 
 /// Waits until a Deployment runs that image.
-async fn rolls_out(t: &Stack, name: &str, image: &str) -> Result<()> {
+pub(crate) async fn rolls_out(t: &Stack, name: &str, image: &str) -> Result<()> {
     let done = |web: &Deployment| web.image() == image && web.rolled_out();
     t.deployment_that(name, &format!("runs {image}"), done).await.map(drop)
 }
@@ -89,7 +88,7 @@ async fn closed_revision(t: &Stack, name: &str, image: &str) -> Result<String> {
 }
 
 /// The two webhook configurations are gone.
-async fn holds_no_more(t: &Stack) -> Result<()> {
+pub(crate) async fn holds_no_more(t: &Stack) -> Result<()> {
     let holds = Api::<MutatingWebhookConfiguration>::all(t.client.clone());
     let gates = Api::<ValidatingWebhookConfiguration>::all(t.client.clone());
     ensure!(holds.get_opt(&format!("zz-{}", t.fullname)).await?.is_none(), "the hold is there");
@@ -97,7 +96,7 @@ async fn holds_no_more(t: &Stack) -> Result<()> {
     Ok(())
 }
 
-async fn secret(t: &Stack, name: &str, made_by: &str) -> Result<()> {
+pub(crate) async fn secret(t: &Stack, name: &str, made_by: &str) -> Result<()> {
     let labels = json!({ "app.kubernetes.io/name": "roadstead", "app.kubernetes.io/managed-by": made_by });
     let secret = json!({ "metadata": { "name": format!("{}-{name}", t.fullname), "labels": labels } });
     let secrets = t.api_in::<Secret>(&t.release);
@@ -106,7 +105,7 @@ async fn secret(t: &Stack, name: &str, made_by: &str) -> Result<()> {
 }
 
 /// What is left of Secrets, without the release's prefix.
-async fn secrets(t: &Stack) -> Result<BTreeSet<String>> {
+pub(crate) async fn secrets(t: &Stack) -> Result<BTreeSet<String>> {
     let secrets = t.api_in::<Secret>(&t.release).list(&ListParams::default()).await?;
     let prefix = format!("{}-", t.fullname);
     Ok(secrets
@@ -280,153 +279,6 @@ async fn a_users_write_in_between_is_not_lost() -> Result<()> {
             let web = t.deployment("web").await?;
             ensure!(web.spec.replicas == Some(3) && web.paused() && web.image() == V2, "{}", web.summary());
             is_plain(t, "web").await
-        })
-        .await
-}
-
-#[tokio::test]
-async fn when_the_namespace_was_deleted_first_one_command_removes_what_it_left_in_the_cluster() -> Result<()>
-{
-    Stack::options()
-        .own_control_plane()
-        .run(async |t| {
-            queue::second_version_waits(t).await?;
-            let namespaces = Api::<Namespace>::all(t.client.clone());
-            namespaces.delete(&t.release, &DeleteParams::default()).await?;
-            for part in [&t.webhook, &t.executor, &t.nats.part] {
-                part.kill()?;
-            }
-            let admin = hooks::admin(t)?;
-            let args = ["uninstall", "--namespace", &t.release, "--release", &t.release];
-            let mistyped =
-                admin.run(&["uninstall", "--namespace", "elsewhere", "--release", &t.release], None).await?;
-            ensure!(mistyped.status.code() == Some(3), "{mistyped}");
-            ensure!(mistyped.stderr.contains(&format!("--namespace {}", t.release)), "{mistyped}");
-            let dry = admin.run(&[&args[..], &["--dry-run"]].concat(), None).await?.ok()?;
-            ensure!(dry.contains("deleted (dry run)") && dry.contains("/web opened (dry run)"), "{dry}");
-            ensure!(t.deployment("web").await?.gate() == Some("closed"), "a dry run has opened it");
-
-            let said = admin.run(&args, None).await?.ok()?;
-            ensure!(said.contains("nothing of it is left in the cluster"), "{said}");
-            holds_no_more(t).await?;
-            rolls_out(t, "web", V2).await?;
-            is_plain(t, "web").await?;
-            let ours = ListParams::default().labels(&format!("app.kubernetes.io/instance={}", t.release));
-            let client = || t.client.clone();
-            let left = [
-                Api::<ClusterRole>::all(client()).list(&ours).await?.items.len(),
-                Api::<ClusterRoleBinding>::all(client()).list(&ours).await?.items.len(),
-                Api::<Role>::namespaced(client(), &t.namespace).list(&ours).await?.items.len(),
-                Api::<RoleBinding>::namespaced(client(), &t.namespace).list(&ours).await?.items.len(),
-            ];
-            ensure!(left == [0; 4], "{left:?} objects are left");
-            let again = admin.run(&args, None).await?.ok()?;
-            ensure!(again.contains("nothing of release"), "{again}");
-            Ok(())
-        })
-        .await
-}
-
-#[tokio::test]
-async fn the_queue_and_its_keys_go_only_when_they_are_meant() -> Result<()> {
-    Stack::options()
-        .without_webhook()
-        .without_executor()
-        .without_nats()
-        .value("uninstall.streams", true)
-        .run(async |t| {
-            secret(t, "nats-keys", "roadstead-certs").await?;
-            let claims = t.api_in::<PersistentVolumeClaim>(&t.release);
-            for name in [format!("data-{}-nats-0", t.fullname), "data-other-0".to_owned()] {
-                let claim = json!({
-                    "metadata": { "name": name },
-                    "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } },
-                });
-                claims.create(&PostParams::default(), &serde_json::from_value(claim)?).await?;
-            }
-            let said = Hook::prepare(t, "pre-delete").await?.run(&[]).await?.ok()?;
-            ensure!(said.contains("persistentvolumeclaim") && said.contains("nats-keys deleted"), "{said}");
-            ensure!(secrets(t).await?.is_empty(), "{:?}", secrets(t).await?);
-            // Who takes it away from a pod that uses it is not part of this control plane.
-            let claims = claims.list(&ListParams::default()).await?;
-            let left = claims.iter().filter(|claim| claim.metadata.deletion_timestamp.is_none());
-            let left: Vec<_> = left.map(ResourceExt::name_any).collect();
-            ensure!(left == ["data-other-0"], "{left:?}");
-            Ok(())
-        })
-        .await
-}
-
-#[tokio::test]
-async fn its_service_account_may_not_do_what_it_does_not_need() -> Result<()> {
-    Stack::options()
-        .without_webhook()
-        .without_executor()
-        .without_nats()
-        .run(async |t| {
-            Hook::prepare(t, "pre-delete").await?;
-            let account = format!("system:serviceaccount:{}:{}-uninstall", t.release, t.fullname);
-            let ask = async |question: &str, namespace: &str| {
-                let words: Vec<_> = question.split(' ').collect();
-                let args = [&["auth", "can-i"], &words[..], &["-n", namespace, "--as", &account]].concat();
-                Ok::<_, anyhow::Error>(t.admin_kubectl(&args).await?.stdout.trim() == "yes")
-            };
-            let (served, release) = (&*t.namespace, &*t.release);
-            let executor = format!("patch deployments/{}-executor", t.fullname);
-            ensure!(
-                ask(&executor, release).await? && ask("patch deployments", served).await?,
-                "the test itself"
-            );
-            for (question, namespace) in [
-                ("patch deployments", release),
-                ("patch deployments", "default"),
-                ("list deployments", "default"),
-                ("delete deployments", served),
-                ("create deployments", served),
-                ("list secrets", release),
-                ("get secrets/another", release),
-                ("get secrets", served),
-                ("list persistentvolumeclaims", release),
-                ("create pods", release),
-                ("delete pods", release),
-                ("delete mutatingwebhookconfigurations/another", release),
-                ("patch mutatingwebhookconfigurations", release),
-                ("delete namespaces", release),
-                ("delete clusterroles", release),
-                ("impersonate users", release),
-            ] {
-                ensure!(!ask(question, namespace).await?, "it may {question} in {namespace}");
-            }
-            Ok(())
-        })
-        .await
-}
-
-#[tokio::test]
-async fn executors_in_the_cluster_are_stopped_and_a_pod_that_never_ends_is_not_waited_for() -> Result<()> {
-    Stack::options()
-        .without_webhook()
-        .without_executor()
-        .without_nats()
-        .run(async |t| {
-            let name = format!("{}-executor", t.fullname);
-            let executor = deployment(&name).namespace(&t.release).replicas(2);
-            t.admin_kubectl_with(&["apply", "-f", "-"], &executor.yaml()).await?.ok()?;
-            let pods = t.api_in::<k8s_openapi::api::core::v1::Pod>(&t.release);
-            // It belongs to nobody who would end it, as one of a dead node.
-            let dead = json!({
-                "apiVersion": "v1", "kind": "Pod",
-                "metadata": { "name": "dead", "labels": { "app": name } },
-                "spec": { "containers": [{ "name": "app", "image": V1 }] },
-            });
-            pods.create(&PostParams::default(), &serde_json::from_value(dead)?).await?;
-            let said = Hook::prepare(t, "pre-delete").await?.run(&["--pods-timeout=3s"]).await?;
-            ensure!(said.success() && said.stderr.contains("dead did not end in time"), "{said}");
-            ensure!(said.stdout.contains(&format!("deployment {name} scaled to 0")), "{said}");
-            ensure!(said.took < Duration::from_secs(30), "{said}");
-            let scaled = t.api_in::<Deployment>(&t.release).get(&name).await?;
-            ensure!(scaled.spec.replicas == Some(0), "{}", scaled.summary());
-            Ok(())
         })
         .await
 }

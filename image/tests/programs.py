@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ NAMES = ("roadstead-webhook", "roadstead-executor", "roadstead-certs", "kubectl-
 SEARCH = "search roadstead.svc.cluster.test svc.cluster.test cluster.test\noptions ndots:5\n"
 SERVER = "127.0.0.77"
 DEADLINE = 10
+CHROOT = shutil.which("chroot", path="/usr/sbin:/usr/bin:/sbin:/bin")
 
 
 class Names:
@@ -24,13 +26,17 @@ class Names:
         self.known, self.asked = known, []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((SERVER, 53))
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
 
     def serve(self):
-        with contextlib.suppress(OSError):  # closed: the test is over
-            while True:
-                query, client = self.socket.recvfrom(512)
-                self.socket.sendto(self.answer(query), client)
+        while (received := self.socket.recvfrom(512))[0]:
+            self.socket.sendto(self.answer(received[0]), received[1])
+
+    def close(self):
+        self.socket.sendto(b"", (SERVER, 53))  # an empty question is the last
+        self.thread.join(DEADLINE)
+        self.socket.close()
 
     def answer(self, query):
         labels, at = [], 12
@@ -45,13 +51,25 @@ class Names:
         return query[:2] + flags + b"\x00\x01\x00" + bytes([bool(record)]) + b"\x00\x00\x00\x00" + question + record
 
 
+@contextlib.contextmanager
+def asked(known):
+    """A name server for as long as it is needed, and the file that says where it is."""
+    names, resolver = Names(known), ROOT / "etc/resolv.conf"
+    resolver.write_text(f"nameserver {SERVER}\n{SEARCH}")
+    try:
+        yield names
+    finally:
+        resolver.unlink()
+        names.close()
+
+
 @unittest.skipUnless(ROOT.is_dir(), "there is no image yet: make image")
 @unittest.skipUnless(os.geteuid() == 0, "chroot is root's")
 class Programs(unittest.TestCase):
     """Each as the user that the image names."""
 
     def command(self, name, *arguments):
-        return ["chroot", "--userspec=65532:65532", ROOT, f"/{name}", *arguments]
+        return [CHROOT, "--userspec=65532:65532", ROOT, f"/{name}", *arguments]
 
     def test_each_starts_where_nothing_else_is(self):
         for name in NAMES:
@@ -80,33 +98,28 @@ class Programs(unittest.TestCase):
                 self.assertNotIn(path, program, name)
 
     def test_a_name_is_found_as_in_a_pod(self):
-        with socket.create_server(("127.0.0.1", 0)) as listening, tempfile.TemporaryDirectory() as folder:
-            listening.settimeout(DEADLINE)
-            names = Names("nats.roadstead.svc.cluster.test")
-            resolver = Path(folder, "resolv.conf")
-            resolver.write_text(f"nameserver {SERVER}\n{SEARCH}")
-            mounted = ROOT / "etc/resolv.conf"
-            mounted.write_text(resolver.read_text())
-            kubeconfig = ROOT / "tmp/kubeconfig"
-            port = listening.getsockname()[1]
-            kubeconfig.write_text(json.dumps({
+        with tempfile.TemporaryDirectory(dir=ROOT / "tmp") as folder, socket.create_server(("127.0.0.1", 0)) as server:
+            inside = f"/tmp/{Path(folder).name}"
+            address = f"api.roadstead:{server.getsockname()[1]}"
+            os.chmod(folder, 0o777)
+            server.settimeout(DEADLINE)
+            subprocess.run(self.command("roadstead-certs", "tls", "--dir", f"{inside}/tls", "--dns", "api.roadstead"),
+                           check=True, capture_output=True, timeout=DEADLINE, env={})
+            Path(folder, "kubeconfig").write_text(json.dumps({
                 "apiVersion": "v1", "kind": "Config", "current-context": "it", "users": [{"name": "it", "user": {}}],
                 "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-                "clusters": [{"name": "it", "cluster": {"server": f"http://nats.roadstead:{port}"}}]}))
-            try:
-                for name, arguments in (("roadstead-executor", ("--nats-url", "nats://127.0.0.1:9", "--nats-allow-anonymous",
-                                                                "--admin-listen", "127.0.0.1:0")),
-                                        ("kubectl-roadstead", ("get",))):
-                    with self.subTest(name), subprocess.Popen(self.command(name, *arguments), stdout=subprocess.DEVNULL, env={"KUBECONFIG": "/tmp/kubeconfig"},
-                                                              stderr=subprocess.PIPE, text=True) as program:
-                        try:
-                            listening.accept()[0].close()
-                        except TimeoutError:
-                            program.kill()
-                            self.fail(f"{name} did not connect; it asked for {names.asked}; it said {program.communicate()[1]}")
-                        finally:
-                            program.kill()
-            finally:
-                mounted.unlink()
-                kubeconfig.unlink()
-                names.socket.close()
+                "clusters": [{"name": "it", "cluster": {"server": f"https://{address}",
+                                                        "certificate-authority": f"{inside}/tls/ca.crt"}}]}))
+            for name, arguments in (("roadstead-executor", ("--nats-url", f"nats://{address}", "--nats-allow-anonymous=true",
+                                                            "--admin-listen=127.0.0.1:0")),
+                                    ("kubectl-roadstead", ("get",))):
+                with self.subTest(name), asked("api.roadstead.svc.cluster.test") as names, \
+                        subprocess.Popen(self.command(name, *arguments), env={"KUBECONFIG": f"{inside}/kubeconfig"},
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as program:
+                    try:
+                        server.accept()[0].close()
+                    except TimeoutError:
+                        program.kill()
+                        self.fail(f"it did not connect; it asked for {names.asked}, and said {program.communicate()[1]}")
+                    finally:
+                        program.kill()

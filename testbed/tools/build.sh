@@ -78,7 +78,8 @@ for part in "${parts[@]}"; do
     echo "[$number/${#parts[@]}] $name: building (minutes when cold)" >&2
     mkdir -p "$kept"
     started=$SECONDS
-    (cd "$module" && go build -trimpath -ldflags "$(linker_flags "$module")" -o "$kept/$name.new" "$package") >&2
+    flags=$(linker_flags "$module")
+    (cd "$module" && go build -trimpath -ldflags "$flags" -o "$kept/$name.new" "$package") >&2
     mv "$kept/$name.new" "$kept/$name"
     echo "[$number/${#parts[@]}] $name: built in $((SECONDS - started)) s" >&2
   fi

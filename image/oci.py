@@ -61,7 +61,8 @@ def layer(files):
 
 def unpack(tar, folder):
     """Writes the root file system into a folder in place of what was there."""
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder)
     with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
         archive.extractall(folder, filter="fully_trusted")
 

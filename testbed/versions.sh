@@ -8,10 +8,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # The modules of testbed/tests/e2e that depend on what the API server and the deployment controller do.
-about=(aborts break_glass clients forgery hostile later_webhook namespaces patches pauses queue quiet races restarts reverts
-  rollbacks scaling templates webhook_away)
+about=(aborts break_glass clients forgery hostile namespaces patches pauses quiet races restarts reverts rollbacks
+  scaling templates webhook_away)
 versions=("$@")
-[ $# -gt 0 ] || mapfile -t versions < <(sed -n 's/^KUBERNETES=(\(.*\))$/\1/p' testbed/tools/generate.sh | tr ' ' '\n' | sed 's/^v//; s/\.[0-9]*$//')
+[ $# -gt 0 ] || mapfile -t versions < <(grep '^KUBERNETES=' testbed/tools/generate.sh | grep -oE '1\.[0-9]+\b' | sort -uV)
 
 logs=${CARGO_TARGET_DIR:-target}/versions
 mkdir -p "$logs"

@@ -12,15 +12,15 @@ THREADS ?= 4
 # A parallel build of everything on two cores needs no more than this.
 CARGO ?= cargo
 
-.PHONY: help chaos chaos-proof chaos-short seeded-bugs demo test up down stop start bench bench-executor bench-outbox bench-restarts bench-storm bench-webhook rotation identity-matrix tools build lint unit control-plane chart fuzz fuzz-short
+.PHONY: help chaos chaos-proof chaos-short seeded-bugs demo test up down stop start bench bench-executor bench-outbox bench-restarts bench-storm bench-webhook rotation identity-matrix image image-reproducible image-tests tools build lint unit control-plane chart fuzz fuzz-short
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## Watch a change being held, queued, released and rolled out
 	@PATH="$(TOOLS):$$PATH" target/debug/testbed demo
 
-test: lint build unit fuzz-short control-plane chaos-short chart ## Prove it: formatting, lints, unit tests, a real control plane, the chart
+test: lint build unit fuzz-short control-plane chaos-short chart image-tests ## Prove it: formatting, lints, unit tests, a real control plane, the chart
 
 # The plan follows from SEED and the sizes; without SEED it follows from the clock.
 chaos: build chaos-proof ## Users and faults at random, checked: make chaos SEED=1 ACTIONS=500 FAULTS=50
@@ -109,3 +109,13 @@ control-plane: build ## Tests on the real control plane
 
 chart: tools ## Tests of the Helm chart
 	@PATH="$(TOOLS):$$PATH" charts/tests/run.sh
+
+image: ## Build the image, without a container engine: target/image/roadstead.tar (ten minutes when cold)
+	@image/build.sh
+	@image/tests/run.sh
+
+image-reproducible: ## Prove it: the image built twice, in two folders, is the same (ten minutes)
+	@image/reproducible.sh
+
+image-tests: ## Tests of how the image is made
+	@image/tests/run.sh

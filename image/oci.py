@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def arguments():
     parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--annotation", action="append", default=[], metavar="KEY=VALUE", help="of the manifest")
     parser.add_argument("--architecture", default="amd64")
+    parser.add_argument("--root", type=Path, metavar="FOLDER", help="write what is in the image there as well, anew")
     return parser.parse_args()
 
 
@@ -57,6 +59,14 @@ def layer(files):
     return out.getvalue()
 
 
+def unpack(tar, folder):
+    """Writes the root file system into a folder in place of what was there."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        archive.extractall(folder, filter="fully_trusted")
+
+
 def pairs(texts):
     """`KEY=VALUE` texts as a dictionary."""
     return dict(text.split("=", 1) for text in texts)
@@ -82,6 +92,8 @@ def main():
     given = arguments()
     platform = {"architecture": given.architecture, "os": "linux"}
     tar = layer(given.file)
+    if given.root:
+        unpack(tar, given.root)
     packed = gzip.compress(tar, mtime=0)
     config = document(**platform, rootfs={"type": "layers", "diff_ids": [digest(tar)]}, config={
         "Entrypoint": given.entrypoint, "User": given.user, "Env": ["PATH=/"], "WorkingDir": "/", "Labels": pairs(given.label)})

@@ -12,7 +12,7 @@ THREADS ?= 4
 # A parallel build of everything on two cores needs no more than this.
 CARGO ?= cargo
 
-.PHONY: help chaos chaos-proof chaos-short seeded-bugs demo test up down stop start bench bench-executor bench-outbox bench-restarts bench-storm bench-webhook rotation identity-matrix image image-reproducible image-tests tools build lint unit control-plane chart fuzz fuzz-short
+.PHONY: help chaos chaos-proof chaos-short seeded-bugs demo test up down stop start bench bench-executor bench-outbox bench-restarts bench-storm bench-webhook rotation identity-matrix image image-reproducible image-tests test-versions tools build lint unit control-plane chart fuzz fuzz-short
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -109,6 +109,9 @@ control-plane: build ## Tests on the real control plane
 
 chart: tools ## Tests of the Helm chart
 	@PATH="$(TOOLS):$$PATH" charts/tests/run.sh
+
+test-versions: build ## Tests of the gate on each supported version of Kubernetes (15 minutes more when cold)
+	@testbed/versions.sh $(VERSION)
 
 image: ## Build the image, without a container engine: target/image/roadstead.tar (ten minutes when cold)
 	@image/build.sh

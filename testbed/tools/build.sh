@@ -4,6 +4,7 @@
 # hash of what determines them: a second run finds them, a changed module builds anew.
 #
 #   ROADSTEAD_CACHE      where built tools are kept (default: ~/.cache/roadstead)
+#   ROADSTEAD_KUBERNETES another supported version of Kubernetes, such as 1.34
 #   KUBEBUILDER_ASSETS   a folder whose binaries are used instead of building those of the same name
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -11,13 +12,23 @@ cd "$(dirname "$0")"
 cache=${ROADSTEAD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/roadstead}/tools
 export CGO_ENABLED=0 GOFLAGS="-mod=readonly -buildvcs=false" GOWORK=off
 
+version_of() { # module
+  sed -n 's/^.*k8s\.io\/kubernetes \(v[0-9.]*\).*$/\1/p' "$1/go.mod"
+}
+newest=$(version_of kubernetes)
+kubernetes=kubernetes
+if [ -n "${ROADSTEAD_KUBERNETES:-}" ] && [ "v$ROADSTEAD_KUBERNETES" != "${newest%.*}" ]; then
+  kubernetes=kubernetes-$ROADSTEAD_KUBERNETES
+  [ -d "$kubernetes" ] || { echo "build.sh: Kubernetes $ROADSTEAD_KUBERNETES is not supported" >&2 && exit 1; }
+fi
+
 # module | package | binary
 parts=(
   "etcd|go.etcd.io/etcd/server/v3|etcd"
-  "kubernetes|k8s.io/kubernetes/cmd/kube-apiserver|kube-apiserver"
-  "kubernetes|k8s.io/kubernetes/cmd/kube-controller-manager|kube-controller-manager"
-  "kubernetes|k8s.io/kubernetes/cmd/kube-scheduler|kube-scheduler"
-  "kubernetes|k8s.io/kubernetes/cmd/kubectl|kubectl"
+  "$kubernetes|k8s.io/kubernetes/cmd/kube-apiserver|kube-apiserver"
+  "$kubernetes|k8s.io/kubernetes/cmd/kube-controller-manager|kube-controller-manager"
+  "$kubernetes|k8s.io/kubernetes/cmd/kube-scheduler|kube-scheduler"
+  "$kubernetes|k8s.io/kubernetes/cmd/kubectl|kubectl"
   "nats-server|github.com/nats-io/nats-server/v2|nats-server"
   "nats|github.com/nats-io/natscli/nats|nats"
   "kwok|sigs.k8s.io/kwok/cmd/kwok|kwok"
@@ -25,14 +36,12 @@ parts=(
   "helm3|helm.sh/helm/v3/cmd/helm|helm3"
 )
 
-kubernetes_version=$(sed -n 's/^.*k8s\.io\/kubernetes \(v[0-9.]*\).*$/\1/p' kubernetes/go.mod)
-
 # What a part's own release build stamps into its binaries. Kubernetes calls itself v0.0.0 without it and refuses
 # clients; Helm 3 believes in Kubernetes 1.20 and refuses charts.
 linker_flags() { # module
-  local minor=${kubernetes_version#v1.}
+  local minor=${newest#v1.}
   case $1 in
-    kubernetes) echo "-s -w -X k8s.io/component-base/version.gitVersion=$kubernetes_version" ;;
+    kubernetes*) echo "-s -w -X k8s.io/component-base/version.gitVersion=$(version_of "$1")" ;;
     helm3)
       local package=helm.sh/helm/v3/pkg/chartutil
       echo "-s -w -X $package.k8sVersionMajor=1 -X $package.k8sVersionMinor=${minor%%.*}"
@@ -69,7 +78,8 @@ for part in "${parts[@]}"; do
     echo "[$number/${#parts[@]}] $name: building (minutes when cold)" >&2
     mkdir -p "$kept"
     started=$SECONDS
-    (cd "$module" && go build -trimpath -ldflags "$(linker_flags "$module")" -o "$kept/$name.new" "$package") >&2
+    flags=$(linker_flags "$module")
+    (cd "$module" && go build -trimpath -ldflags "$flags" -o "$kept/$name.new" "$package") >&2
     mv "$kept/$name.new" "$kept/$name"
     echo "[$number/${#parts[@]}] $name: built in $((SECONDS - started)) s" >&2
   fi

@@ -154,6 +154,7 @@ class Workloads:
             spread = o["spec"]["template"]["spec"]["topologySpreadConstraints"]
             self.assertEqual([(s["topologyKey"], s["whenUnsatisfiable"]) for s in spread],
                              [("topology.kubernetes.io/zone", "ScheduleAnyway"), ("kubernetes.io/hostname", "ScheduleAnyway")])
+            self.assertEqual({s["nodeTaintsPolicy"] for s in spread}, {"Honor"}, "drained nodes do not count")
             for constraint in spread:
                 self.assertTrue(selects(constraint["labelSelector"], o["spec"]["template"]["metadata"]["labels"]), name)
         strict = self.template("webhook", "pods.spread=DoNotSchedule", "pods.spreadOver={rack}")["spec"]

@@ -50,6 +50,8 @@ topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: {{ . }}
     whenUnsatisfiable: {{ $.root.Values.pods.spread }}
+    # A node that is drained is no place to be even with.
+    nodeTaintsPolicy: Honor
     labelSelector:
       matchLabels: {{- include "roadstead.selector" $ | nindent 8 }}
     {{- with $.revision }}

@@ -23,7 +23,11 @@ static CONNECTED: LazyLock<Gauge> = LazyLock::new(Gauge::default);
 
 /// Adds the connection's metric to those of a workload.
 pub fn register(registry: &mut Registry) {
-    registry.register("nats_connected", "Whether this process is connected to NATS: 1 or 0", CONNECTED.clone());
+    registry.register(
+        "nats_connected",
+        "Whether this process is connected to NATS: 1 or 0",
+        CONNECTED.clone(),
+    );
 }
 
 /// What waiting does not heal.

@@ -37,6 +37,6 @@ for version in v1 v2; do
 EOF
   image "web-$version" "registry.test/web:$version" --file "$bin/caddy:/caddy" \
     --file "$bin/images/Caddyfile:/etc/caddy/Caddyfile:644" \
-    --entrypoint /caddy --entrypoint run --entrypoint --config --entrypoint /etc/caddy/Caddyfile
+    --entrypoint /caddy --entrypoint run --entrypoint=--config --entrypoint /etc/caddy/Caddyfile
 done
 rm "$bin/images/Caddyfile"

@@ -12,7 +12,7 @@ THREADS ?= 4
 # A parallel build of everything on two cores needs no more than this.
 CARGO ?= cargo
 
-.PHONY: help chaos chaos-proof chaos-short seeded-bugs demo test up down stop start bench bench-executor bench-outbox bench-restarts bench-storm bench-webhook rotation identity-matrix image image-reproducible image-tests test-versions tools build lint unit control-plane chart fuzz fuzz-short
+.PHONY: help cluster cluster-down cluster-test chaos chaos-proof chaos-short seeded-bugs demo test up down stop start bench bench-executor bench-outbox bench-restarts bench-storm bench-webhook rotation identity-matrix image image-reproducible image-tests test-versions tools build lint unit control-plane chart fuzz fuzz-short
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ help: ## Show this list
 demo: build ## Watch a change being held, queued, released and rolled out
 	@PATH="$(TOOLS):$$PATH" target/debug/testbed demo
 
-test: lint build unit fuzz-short control-plane chaos-short chart image-tests ## Prove it: formatting, lints, unit tests, a real control plane, the chart
+test: lint build unit fuzz-short control-plane chaos-short chart image-tests cluster-test ## Prove it: formatting, lints, unit tests, a real control plane, the chart, a real node
 
 # The plan follows from SEED and the sizes; without SEED it follows from the clock.
 chaos: build chaos-proof ## Users and faults at random, checked: make chaos SEED=1 ACTIONS=500 FAULTS=50
@@ -51,6 +51,17 @@ stop: build ## Stop one part of it: make stop PART=nats
 
 start: build ## Start it again: make start PART=nats
 	@target/debug/testbed start $(PART)
+
+cluster: build ## Start a cluster with one real node, whose pods run; prints what to export (docs/cluster.md)
+	@target/debug/testbed node up
+
+cluster-down: build ## Stop it and remove what it left
+	@target/debug/testbed node down
+
+# Cargo finds the test binary and hands it to the runner, which starts a node and runs the tests in it.
+cluster-test: build ## Tests on a real node, one at a time: make cluster-test TEST=rolling
+	@$(CARGO) test --locked -p testbed --test cluster \
+		--config 'target."cfg(unix)".runner = ["$(CURDIR)/target/debug/testbed", "node", "test"]' -- $(TEST)
 
 bench: tools ## Measure: time from an apply's answer to the rollout's start
 	$(CARGO) build --release --locked --workspace --bins

@@ -12,7 +12,7 @@ use crate::play;
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
-    /// Folder of the running cluster [default: .testbed in the checkout]
+    /// Folder of the running cluster [default: .testbed in the checkout; of `node`: .cluster]
     #[arg(long, env = "ROADSTEAD_TESTBED", global = true)]
     folder: Option<PathBuf>,
 }
@@ -39,6 +39,12 @@ enum Command {
     Demo,
     /// Let users act at random and faults happen, and check what came of it
     Chaos(testbed::chaos::Chaos),
+    /// A cluster with one real node, whose pods run
+    Node {
+        /// What to do with it
+        #[command(subcommand)]
+        what: testbed::node::Command,
+    },
     /// Measure; prints lines `figure <name> <value> <unit>`
     Bench {
         /// What to measure
@@ -73,7 +79,11 @@ pub(crate) enum Optional {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let folder = args.folder.unwrap_or_else(play::default_folder);
+    let default = match &args.command {
+        Command::Node { .. } => ".cluster",
+        _ => ".testbed",
+    };
+    let folder = args.folder.unwrap_or_else(|| play::in_checkout(default));
     match args.command {
         Command::Up(up) => play::up(&folder, &up).await,
         Command::Down => play::down(&folder),
@@ -83,5 +93,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Demo => testbed::demo::run().await,
         Command::Chaos(chaos) => Box::pin(chaos.run()).await,
         Command::Bench { what } => what.run().await,
+        Command::Node { what } => Box::pin(what.run(&folder)).await,
     }
 }

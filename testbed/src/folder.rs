@@ -11,7 +11,7 @@ const KEPT: usize = 5;
 const LOCK: &str = "lock";
 const FAILED: &str = "failed";
 /// Folders of data, of no use once the run is over.
-const DATA: [&str; 2] = ["etcd-data", "nats-data"];
+const DATA: [&str; 3] = ["etcd-data", "nats-data", crate::node::DATA];
 
 /// The folder of this run; ours while it is alive.
 #[derive(Debug)]

@@ -89,8 +89,14 @@ impl Process {
     /// Finds a process that an earlier run started, by its id and start time; ids are reused, pairs are not.
     #[must_use]
     pub fn find(pid: u32, started: u64) -> Option<Self> {
+        Self::running(pid).filter(|process| process.started == started)
+    }
+
+    /// The process that has this id now.
+    #[must_use]
+    pub fn running(pid: u32) -> Option<Self> {
         let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
-        (start_time(pid)? == started).then_some(Self { pid, started, child: None })
+        Some(Self { pid, started: start_time(pid)?, child: None })
     }
 
     /// Finds a process by where its output goes: one that was started and not written down any more.
@@ -100,8 +106,7 @@ impl Process {
         let mut processes = fs::read_dir("/proc").ok()?.flatten();
         let writer =
             processes.find(|entry| fs::read_link(entry.path().join("fd/1")).is_ok_and(|to| to == log))?;
-        let pid = writer.file_name().to_str()?.parse().ok().and_then(Pid::from_raw)?;
-        Some(Self { pid, started: start_time(pid)?, child: None })
+        Self::running(writer.file_name().to_str()?.parse().ok()?)
     }
 
     /// Its process id.

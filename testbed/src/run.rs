@@ -46,6 +46,19 @@ impl Tool {
     /// # Errors
     /// When it cannot be started or does not end in time. An exit code other than 0 is no error here.
     pub async fn run(&self, args: &[&str], stdin: Option<&str>) -> anyhow::Result<Output> {
+        self.run_within(DEADLINE, args, stdin).await
+    }
+
+    /// As [`Tool::run`], for what takes longer.
+    ///
+    /// # Errors
+    /// As [`Tool::run`].
+    pub async fn run_within(
+        &self,
+        limit: Duration,
+        args: &[&str],
+        stdin: Option<&str>,
+    ) -> anyhow::Result<Output> {
         let mut command = Command::from(dies_with_us(&self.program));
         command.args(&self.args).args(args).env_clear().envs(inherited()).envs(self.env.iter().cloned());
         command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
@@ -62,8 +75,8 @@ impl Tool {
             }
         };
         let ended = async { tokio::join!(feed, child.wait_with_output()).1 };
-        let Ok(ended) = tokio::time::timeout(DEADLINE, ended).await else {
-            bail!("{line}: did not end within {DEADLINE:?}");
+        let Ok(ended) = tokio::time::timeout(limit, ended).await else {
+            bail!("{line}: did not end within {limit:?}");
         };
         let ended = ended.with_context(|| format!("cannot run {line}"))?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();

@@ -21,6 +21,18 @@ impl Tools {
     /// # Errors
     /// When the folder named does not exist, or the build fails.
     pub fn locate() -> anyhow::Result<Self> {
+        Self::built(&[])
+    }
+
+    /// As [`Tools::locate`], with the parts of a node that runs containers and the images it starts from.
+    ///
+    /// # Errors
+    /// As [`Tools::locate`].
+    pub fn locate_with_node() -> anyhow::Result<Self> {
+        Self::built(&["node"])
+    }
+
+    fn built(what: &[&str]) -> anyhow::Result<Self> {
         if let Some(folder) = std::env::var_os(FOLDER_VARIABLE) {
             let folder = PathBuf::from(folder);
             if !folder.is_dir() {
@@ -30,6 +42,7 @@ impl Tools {
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/build.sh");
         let built = Command::new(&script)
+            .args(what)
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
             .output()

@@ -38,9 +38,10 @@ const WRITES: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\n\
                       \x20 - {group: apps, resources: [deployments, deployments/scale]}\n\
                       - level: None\n";
 
-/// Ports, users and files of a control plane that is about to start.
-pub(super) struct Commands<'a> {
-    pub(super) identities: Identities,
+/// Ports, users and files of a control plane that is about to start. A cluster with a real node ([`crate::node`]) starts
+/// from these too, and adds to them.
+pub(crate) struct Commands<'a> {
+    pub(crate) identities: Identities,
     options: &'a ControlPlaneOptions,
     tools: &'a Tools,
     ca_pem: String,
@@ -48,10 +49,10 @@ pub(super) struct Commands<'a> {
     api_port: u16,
 }
 
-type Command = (Spec, Endpoint);
+pub(crate) type Command = (Spec, Endpoint);
 
 impl<'a> Commands<'a> {
-    pub(super) fn prepare(options: &'a ControlPlaneOptions, tools: &'a Tools) -> anyhow::Result<Self> {
+    pub(crate) fn prepare(options: &'a ControlPlaneOptions, tools: &'a Tools) -> anyhow::Result<Self> {
         let (identities, ca_pem) = Identities::create(&options.folder)?;
         let (etcd_port, api_port) = (free_port()?, free_port()?);
         let this = Self { identities, options, tools, ca_pem, etcd_port, api_port };
@@ -61,12 +62,12 @@ impl<'a> Commands<'a> {
         Ok(this)
     }
 
-    pub(super) fn server(&self) -> Server {
+    pub(crate) fn server(&self) -> Server {
         let url = format!("https://127.0.0.1:{}", self.api_port);
         Server { url, ca_pem: Some(self.ca_pem.clone()) }
     }
 
-    pub(super) fn etcd(&self) -> Command {
+    pub(crate) fn etcd(&self) -> Command {
         let client = format!("http://127.0.0.1:{}", self.etcd_port);
         let args = vec![
             format!("--data-dir={}", self.path("etcd-data")),
@@ -81,7 +82,7 @@ impl<'a> Commands<'a> {
         (self.spec("etcd", args), Endpoint::http(self.etcd_port, "/health"))
     }
 
-    pub(super) fn apiserver(&self) -> Command {
+    pub(crate) fn apiserver(&self) -> Command {
         let mut args = vec![
             format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port),
             format!("--secure-port={}", self.api_port),
@@ -111,7 +112,7 @@ impl<'a> Commands<'a> {
         (self.spec("kube-apiserver", args), Endpoint::https(self.api_port, &self.ca_pem, "/readyz"))
     }
 
-    pub(super) fn controllers(&self) -> anyhow::Result<Command> {
+    pub(crate) fn controllers(&self) -> anyhow::Result<Command> {
         let mut args = self.component("controllers");
         args.extend([
             format!("--controllers={}", CONTROLLERS.join(",")),
@@ -126,13 +127,13 @@ impl<'a> Commands<'a> {
         self.secure("kube-controller-manager", args)
     }
 
-    pub(super) fn scheduler(&self) -> anyhow::Result<Command> {
+    pub(crate) fn scheduler(&self) -> anyhow::Result<Command> {
         let mut args = self.component("scheduler");
         args.extend(["--kube-api-qps=200".to_owned(), "--kube-api-burst=400".to_owned()]);
         self.secure("kube-scheduler", args)
     }
 
-    pub(super) fn kwok(&self) -> anyhow::Result<Command> {
+    pub(crate) fn kwok(&self) -> anyhow::Result<Command> {
         let port = free_port()?;
         let mut args = vec![
             format!("--kubeconfig={}", self.path("kwok.kubeconfig")),

@@ -1,9 +1,9 @@
 //! A real control plane on loopback: etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok,
 //! which plays the nodes. RBAC, ServiceAccounts and their tokens are on, as in any cluster.
 
-mod commands;
-mod identities;
-mod objects;
+pub(crate) mod commands;
+pub(crate) mod identities;
+pub(crate) mod objects;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

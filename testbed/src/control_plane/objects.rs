@@ -19,7 +19,7 @@ const SETTLED: Duration = Duration::from_mins(1);
 const NAMESPACE_READER: &str = "testbed-namespace-reader";
 
 /// Creates nodes and the developer's rights.
-pub(super) async fn create(client: &kube::Client, nodes: usize) -> anyhow::Result<()> {
+pub(crate) async fn create(client: &kube::Client, nodes: usize) -> anyhow::Result<()> {
     for number in 0..nodes {
         make::<Node>(client, node(&format!("node-{number}"))).await?;
     }
@@ -33,7 +33,7 @@ pub(super) async fn create(client: &kube::Client, nodes: usize) -> anyhow::Resul
 }
 
 /// Waits until nodes are ready, the role `edit` is filled and ServiceAccounts appear.
-pub(super) async fn wait_until_usable(client: &kube::Client, nodes: usize) -> anyhow::Result<()> {
+pub(crate) async fn wait_until_usable(client: &kube::Client, nodes: usize) -> anyhow::Result<()> {
     let accounts = Api::<ServiceAccount>::default_namespaced(client.clone());
     let roles = Api::<ClusterRole>::all(client.clone());
     let all = Api::<Node>::all(client.clone());

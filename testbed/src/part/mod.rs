@@ -138,6 +138,19 @@ impl Part {
         }
     }
 
+    /// SIGTERM, and waits for its end without a runtime. Nothing where it does not run.
+    ///
+    /// # Errors
+    /// When it cannot be signalled, or goes on.
+    pub fn stop_blocking(&self) -> anyhow::Result<()> {
+        let mut held = self.process();
+        let Some(process) = held.as_mut() else { return Ok(()) };
+        process.signal(Signal::TERM)?;
+        process.wait(GRACE)?.with_context(|| format!("{} goes on after SIGTERM", self.name()))?;
+        *held = None;
+        Ok(())
+    }
+
     /// SIGKILL, and waits until it is gone. Returns how it ended.
     ///
     /// # Errors

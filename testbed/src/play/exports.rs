@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use testbed::kubeconfig::write_private;
+use testbed::quoted::quoted;
 
 const FILE: &str = "state.json";
 
@@ -54,12 +55,6 @@ impl std::fmt::Display for Exports {
         writeln!(f, "export ROADSTEAD_WEBHOOK_URL={}", quoted(&self.webhook_url))?;
         writeln!(f, "export ROADSTEAD_WEBHOOK_CA={}", quoted(&self.webhook_ca.display().to_string()))
     }
-}
-
-/// A word of the shell; in quotes only where it needs them.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/:._-+,=@%".contains(c);
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]

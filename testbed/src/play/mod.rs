@@ -12,8 +12,8 @@ use crate::args::Up;
 use exports::Exports;
 
 /// Where a cluster lives unless told otherwise: ignored by git.
-pub(crate) fn default_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).join(".testbed")
+pub(crate) fn in_checkout(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).join(name)
 }
 
 /// Starts a cluster, unless it runs, and prints how to use it.

@@ -86,22 +86,37 @@ pub fn options() -> Options {
     Stack::options().webhooks(2).without_executor()
 }
 
-/// Runs `meanwhile` under the load and tells what the clients met, from well before until well after.
+/// [`load`] of the measured Roadstead, in its namespace.
+///
+/// # Errors
+/// As [`load`].
+pub async fn under_load(t: &Stack, meanwhile: impl AsyncFnOnce() -> Result<()>) -> Result<Applies> {
+    let connect = async || Ok(Api::namespaced(t.developer_client().await?, &t.namespace));
+    load(CLIENTS, connect, meanwhile).await
+}
+
+/// Runs `meanwhile` under the load of so many clients, each with a connection of its own, and tells what they met, from
+/// well before until well after. No pod is asked for.
 ///
 /// # Errors
 /// Those of `meanwhile`, and when the load cannot be started.
-pub async fn under_load(t: &Stack, meanwhile: impl AsyncFnOnce() -> Result<()>) -> Result<Applies> {
+pub async fn load(
+    count: usize,
+    connect: impl AsyncFn() -> Result<Api<Deployment>>,
+    meanwhile: impl AsyncFnOnce() -> Result<()>,
+) -> Result<Applies> {
     let applies = Applies::default();
     let mut clients = Vec::new();
-    for number in 0..CLIENTS {
-        let deployments = Api::namespaced(t.developer_client().await?, &t.namespace);
-        deployments.create(&PostParams::default(), &deployment(&name(number)).object()).await?;
+    for number in 0..count {
+        let deployments = connect().await?;
+        let changing = deployment(&name(number)).replicas(0).object();
+        deployments.create(&PostParams::default(), &changing).await?;
         clients.push(client(number, deployments, &applies));
     }
     let measured = async {
-        more(&applies).await?;
+        more(&applies, count).await?;
         let done = meanwhile().await;
-        more(&applies).await?;
+        more(&applies, count).await?;
         applies.over.store(true, Ordering::Relaxed);
         done
     };
@@ -157,10 +172,10 @@ async fn client(number: usize, deployments: Api<Deployment>, applies: &Applies) 
 }
 
 /// Waits until every client had some more answers.
-async fn more(applies: &Applies) -> Result<()> {
+async fn more(applies: &Applies, clients: usize) -> Result<()> {
     let before = applies.sent();
     eventually("the clients get answers", crate::PATIENCE, async || {
-        anyhow::ensure!(applies.sent() > before + 3 * CLIENTS, "only {}", applies.sent() - before);
+        anyhow::ensure!(applies.sent() > before + 3 * clients, "only {}", applies.sent() - before);
         Ok(())
     })
     .await

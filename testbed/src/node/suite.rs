@@ -94,6 +94,7 @@ async fn one(node: &Node, folder: &Path, binary: &Path, name: &str) -> anyhow::R
         }
         (true, None) => {
             println!("test {name} ... ok ({took:.1} s)");
+            said.lines().filter(|line| line.starts_with("figure ")).for_each(|line| println!("{line}"));
             Outcome::Passed
         }
     })

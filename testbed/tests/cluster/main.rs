@@ -4,6 +4,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect is to stop there")]
 
+mod disruptions;
+mod install;
 mod node;
+mod release;
+mod servers;
 mod trace;
+mod uninstall;
+mod upgrade;
 mod web;

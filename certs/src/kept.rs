@@ -1,11 +1,11 @@
 //! `roadstead-certs nats keep`: its arguments, and the order of start-up and shutdown.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use certs::keep::{Installation, Keeper, Lives, Metrics};
-use ops::{admin, args::DnsLabel, kubernetes, log::Format, readiness::Readiness, tasks::Tasks};
+use ops::{admin, args::DnsLabel, kubernetes};
+
+use crate::running::Running;
 
 /// Arguments of `roadstead-certs nats keep`. The chart sets them, as environment variables, by a ConfigMap.
 #[derive(Debug, clap::Args)]
@@ -43,32 +43,20 @@ pub(crate) struct Keep {
     /// How long after a new authority was handed out it signs: longer than any kubelet needs to bring it
     #[arg(long, value_parser = humantime::parse_duration, default_value = "1h", env = "ROADSTEAD_CERTS_NATS_SETTLE")]
     settle: Duration,
-    /// Address of /livez, /readyz and /metrics
-    #[arg(long, env = "ROADSTEAD_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
-    admin_listen: SocketAddr,
-    /// Log lines for people or for machines
-    #[arg(long, env = "ROADSTEAD_LOG_FORMAT", default_value = "text")]
-    log_format: Format,
-    /// What is logged, for example `info` or `certs=debug,info`
-    #[arg(long, env = "ROADSTEAD_LOG", default_value = "info")]
-    log: String,
+    #[command(flatten)]
+    running: Running,
 }
 
 /// Keeps until told to stop.
 pub(crate) async fn run(args: Keep) -> anyhow::Result<()> {
-    ops::log::start(args.log_format, &args.log).context("--log is no filter")?;
+    args.running.log()?;
     check(&args)?;
     let mut registry = admin::registry(env!("CARGO_PKG_VERSION"));
     let metrics = Metrics::register(&mut registry);
-    let readiness = Readiness::default();
-    let mut tasks = Tasks::default();
-    let stop = tasks.stop();
-    let ready = readiness.wait_for("the identities of NATS");
-    let admin_listener = admin::bind(args.admin_listen).await?;
-    tasks.spawn("admin endpoint", admin::serve(admin_listener, readiness.clone(), registry, stop.clone()));
+    let (mut tasks, readiness, ready) = args.running.admin(registry, "the identities of NATS").await?;
     let client = kubernetes::client("roadstead-certs").await?;
-    let keeper = Keeper::new(client, args.installation(), args.lives(), metrics)?;
-    tasks.spawn("identities of NATS", keeper.run(ready, stop));
+    let keeper = Keeper::new(client, args.installation(), args.lives(), metrics);
+    tasks.spawn("identities of NATS", keeper.run(ready, tasks.stop()));
     Ok(tasks.run(&readiness).await?)
 }
 
@@ -89,6 +77,7 @@ fn check(args: &Keep) -> anyhow::Result<()> {
         args.hosts.iter().chain([&args.accounts_dir, &args.config_dir]).all(|text| plain(text)),
         "--hosts, --accounts-dir and --config-dir are written into a configuration: no quotes, backslashes or line ends"
     );
+    args.installation().certificate(args.certificate_life).check()?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod kept;
 mod push;
 mod rotate;
 mod run;
+mod running;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use ops::{chain, readiness::Handle};
+use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 
 /// Pause after a failure; it doubles up to the other.
@@ -10,6 +12,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Least time between two equal steps.
 const BETWEEN: Duration = Duration::from_millis(300);
+
+/// So often in a row somebody else may have been faster; then it is something else.
+const CONFLICTS: u32 = 3;
 
 /// What happened last.
 #[derive(Debug)]
@@ -38,8 +43,31 @@ impl<S: Copy + PartialEq> Pace<S> {
         self.failures = 0;
     }
 
+    /// Tells of a step that failed, why the process is not ready yet, and answers for how long to wait. `is_conflict`:
+    /// somebody else was faster, which is no failure unless it goes on.
+    pub(crate) fn tell(
+        &mut self,
+        error: &(dyn std::error::Error + 'static),
+        is_conflict: bool,
+        ready: Option<&Handle>,
+        failures: &Counter,
+    ) -> Duration {
+        if let Some(ready) = ready {
+            ready.because(chain(error));
+        }
+        let (pause, in_a_row) = self.failed();
+        if is_conflict && in_a_row <= CONFLICTS {
+            tracing::debug!(error = chain(error), "somebody else was faster");
+        } else {
+            failures.inc();
+            let retry_in_ms = pause.as_millis();
+            tracing::warn!(error = chain(error), retry_in_ms, "a step failed");
+        }
+        pause
+    }
+
     /// A step failed; for how long to wait, and how many have failed in a row.
-    pub(crate) fn failed(&mut self) -> (Duration, u32) {
+    fn failed(&mut self) -> (Duration, u32) {
         let pause = FIRST_PAUSE * 2_u32.saturating_pow(self.failures.min(20));
         self.failures += 1;
         (pause.min(LONGEST_PAUSE), self.failures)

@@ -1,12 +1,13 @@
 //! `roadstead-certs rotate`: its arguments, and the order of start-up and shutdown.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use certs::rotation::{Cluster, Metrics, Names, Rotator};
 use certs::tls::{LeafRequest, Usage};
-use ops::{admin, kubernetes, log::Format, readiness::Readiness, tasks::Tasks};
+use ops::{admin, kubernetes};
+
+use crate::running::Running;
 
 /// Arguments of `roadstead-certs rotate`. The chart sets them, as environment variables, by a ConfigMap.
 #[derive(Debug, clap::Args)]
@@ -41,30 +42,18 @@ pub(crate) struct Rotate {
     /// How long after a new authority was published it signs: longer than any API server needs to hear of it
     #[arg(long, value_parser = humantime::parse_duration, default_value = "1min", env = "ROADSTEAD_CERTS_SETTLE")]
     settle: Duration,
-    /// Address of /livez, /readyz and /metrics
-    #[arg(long, env = "ROADSTEAD_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
-    admin_listen: SocketAddr,
-    /// Log lines for people or for machines
-    #[arg(long, env = "ROADSTEAD_LOG_FORMAT", default_value = "text")]
-    log_format: Format,
-    /// What is logged, for example `info` or `certs=debug,info`
-    #[arg(long, env = "ROADSTEAD_LOG", default_value = "info")]
-    log: String,
+    #[command(flatten)]
+    running: Running,
 }
 
 /// Rotates until told to stop.
 pub(crate) async fn run(args: Rotate) -> anyhow::Result<()> {
-    ops::log::start(args.log_format, &args.log).context("--log is no filter")?;
+    args.running.log()?;
     let leaf = args.leaf_request();
     check(&args, &leaf)?;
     let mut registry = admin::registry(env!("CARGO_PKG_VERSION"));
     let metrics = Metrics::register(&mut registry);
-    let readiness = Readiness::default();
-    let mut tasks = Tasks::default();
-    let stop = tasks.stop();
-    let ready = readiness.wait_for("the certificates");
-    let admin_listener = admin::bind(args.admin_listen).await?;
-    tasks.spawn("admin endpoint", admin::serve(admin_listener, readiness.clone(), registry, stop.clone()));
+    let (mut tasks, readiness, ready) = args.running.admin(registry, "the certificates").await?;
     let names = Names {
         namespace: args.namespace,
         authorities: args.authorities,
@@ -74,7 +63,7 @@ pub(crate) async fn run(args: Rotate) -> anyhow::Result<()> {
     };
     let cluster = Cluster::new(kubernetes::client("roadstead-certs").await?, names);
     let rotator = Rotator::new(cluster, leaf, args.authority_life, args.settle, metrics);
-    tasks.spawn("rotation", rotator.run(ready, stop));
+    tasks.spawn("rotation", rotator.run(ready, tasks.stop()));
     Ok(tasks.run(&readiness).await?)
 }
 

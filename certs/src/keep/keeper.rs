@@ -18,7 +18,7 @@ use super::{
 use crate::nats::{Servers, manifest::SERVER};
 use crate::pace::Pace;
 use crate::rotation::{ROTATE, State, Step, Times};
-use crate::tls::{Authority, Certificate, Fingerprint, LeafRequest, TlsError};
+use crate::tls::{Authority, Certificate, Fingerprint, LeafRequest};
 
 /// Name of each authority.
 const AUTHORITY_NAME: &str = "roadstead-nats";
@@ -26,8 +26,6 @@ const AUTHORITY_NAME: &str = "roadstead-nats";
 const LOOK: Duration = Duration::from_mins(1);
 /// So long until servers are told again that were away, or whose files had not come yet.
 const SOON: Duration = Duration::from_secs(5);
-/// So often in a row somebody else may have been faster; then it is something else.
-const CONFLICTS: u32 = 3;
 
 /// How long things last.
 #[derive(Clone, Copy, Debug)]
@@ -63,21 +61,13 @@ enum Look {
 }
 
 impl Keeper {
-    /// Keeps what `installation` needs.
-    ///
-    /// # Errors
-    /// When its names cannot stand in a certificate.
-    pub fn new(
-        client: Client,
-        installation: Installation,
-        lives: Lives,
-        metrics: Metrics,
-    ) -> Result<Self, TlsError> {
+    /// Keeps what `installation` needs, whose names can stand in a certificate ([`Installation::certificate`]).
+    #[must_use]
+    pub fn new(client: Client, installation: Installation, lives: Lives, metrics: Metrics) -> Self {
         let certificate = installation.certificate(lives.certificate);
-        certificate.check()?;
         let cluster = Cluster::new(client, &installation);
         let (seen, told, pace) = (None, Told::default(), Pace::default());
-        Ok(Self { cluster, installation, certificate, lives, metrics, seen, told, pace })
+        Self { cluster, installation, certificate, lives, metrics, seen, told, pace }
     }
 
     /// Keeps them until told to stop. Drops `ready` when everything is there for the first time; servers need not run
@@ -105,7 +95,10 @@ impl Keeper {
                     };
                     (if told { wait } else { wait.min(SOON) }, true)
                 }
-                Err(error) => (self.failed(&error, ready.as_ref()), false),
+                Err(error) => {
+                    let (conflict, failures) = (error.is_conflict(), &self.metrics.failures);
+                    (self.pace.tell(&error, conflict, ready.as_ref(), failures), false)
+                }
             };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -113,22 +106,6 @@ impl Keeper {
                 () = stop.cancelled() => return Ok(()),
             }
         }
-    }
-
-    /// Tells of a failure; for how long to wait.
-    fn failed(&mut self, error: &Failure, ready: Option<&Handle>) -> Duration {
-        if let Some(ready) = ready {
-            ready.because(chain(error));
-        }
-        let (pause, in_a_row) = self.pace.failed();
-        if error.is_conflict() && in_a_row <= CONFLICTS {
-            tracing::debug!(error = chain(error), "somebody else was faster");
-        } else {
-            self.metrics.failures.inc();
-            let retry_in_ms = pause.as_millis();
-            tracing::warn!(error = chain(error), retry_in_ms, "the identities of NATS could not be kept");
-        }
-        pause
     }
 
     /// Reads everything, and makes one Secret what it should be.

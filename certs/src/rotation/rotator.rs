@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use ops::{BoxError, chain, readiness::Handle};
+use ops::{BoxError, readiness::Handle};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +18,6 @@ use crate::{
 const AUTHORITY_NAME: &str = "roadstead";
 /// Longest time without a look: clocks are set, and a watch can miss something.
 const LOOK: Duration = Duration::from_mins(1);
-/// So often in a row somebody else may have been faster; then it is something else.
-const CONFLICTS: u32 = 3;
 /// What was seen so long ago, in a process that was frozen meanwhile, decides nothing any more.
 const STALE: Duration = Duration::from_secs(20);
 
@@ -65,7 +63,10 @@ impl Rotator {
                     (wait.min(LOOK), true)
                 }
                 Ok((done, _)) => (self.pace.done(done), false),
-                Err(error) => (self.failed(&error, ready.as_ref()), false),
+                Err(error) => {
+                    let (conflict, failures) = (error.is_conflict(), &self.metrics.failures);
+                    (self.pace.tell(&error, conflict, ready.as_ref(), failures), false)
+                }
             };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -73,22 +74,6 @@ impl Rotator {
                 () = stop.cancelled() => return Ok(()),
             }
         }
-    }
-
-    /// Tells of a failure; for how long to wait.
-    fn failed(&mut self, error: &Failure, ready: Option<&Handle>) -> Duration {
-        if let Some(ready) = ready {
-            ready.because(chain(error));
-        }
-        let (pause, in_a_row) = self.pace.failed();
-        if error.is_conflict() && in_a_row <= CONFLICTS {
-            tracing::debug!(error = chain(error), "somebody else was faster");
-        } else {
-            self.metrics.failures.inc();
-            let retry_in_ms = pause.as_millis();
-            tracing::warn!(error = chain(error), retry_in_ms, "a step of the rotation failed");
-        }
-        pause
     }
 
     /// Does the next step; tells which, and how many configurations are missing.

@@ -14,7 +14,7 @@ async fn three_servers_form_a_cluster_and_one_without_the_password_or_a_certific
 {
     let t = Installation::of("cluster", 3).await?;
     let keeper = t.keeper("keeper", &[]).await?;
-    let servers = try_join_all((0..3).map(|number| t.server(number, ""))).await?;
+    let servers = try_join_all((0..3).map(|number| t.server(number))).await?;
     eventually("each knows the others", PATIENCE, async || {
         let known = t.line().await?.servers(3).await?.len();
         ensure!(known == 3, "{known}");

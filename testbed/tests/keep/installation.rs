@@ -117,31 +117,29 @@ impl Installation {
         Ok(part)
     }
 
-    /// A server, started; its configuration is what docs/certificates.md says, and `more`.
-    pub(crate) async fn server(&self, number: usize, more: &str) -> Result<Part> {
+    /// A server, started; its configuration is what docs/certificates.md says.
+    pub(crate) async fn server(&self, number: usize) -> Result<Part> {
         let [client, route, health] = self.ports[number];
         let home = self.path(&format!("nats-{number}"));
         std::fs::create_dir_all(&home)?;
-        let config = self.path(&format!("nats-{number}.conf"));
-        let include =
-            ["resolver.conf", "tls.conf", "cluster.conf"].map(|file| format!("include \"etc/{file}\"\n"));
-        let own = format!(
-            "server_name: nats-{number}\nlisten: \"127.0.0.1:{client}\"\nhttp: \"127.0.0.1:{health}\"\n\
-             jetstream {{ store_dir: \"{}/data\", sync_interval: always }}\n{}{more}",
-            home.display(),
-            include.concat(),
-        );
-        std::fs::write(&config, own)?;
         eventually("the servers' files are there", PATIENCE, async || {
             ensure!(self.path("etc/tls.crt").is_file());
             Ok(())
         })
         .await?;
-        // All are on one address here, and each keeps its accounts in a folder of its own.
-        let routes =
-            if self.ports.len() > 1 { format!("--cluster=nats://127.0.0.1:{route}") } else { String::new() };
+        // All are on one address here, so each listens on a port of its own.
+        let cluster = std::fs::read_to_string(self.path("etc/cluster.conf"))?;
+        std::fs::write(home.join("cluster.conf"), at(&cluster, route))?;
+        let config = format!(
+            "server_name: nats-{number}\nlisten: \"127.0.0.1:{client}\"\nhttp: \"127.0.0.1:{health}\"\n\
+             jetstream {{ store_dir: \"{}/data\", sync_interval: always }}\n\
+             include \"../etc/resolver.conf\"\ninclude \"../etc/tls.conf\"\ninclude \"cluster.conf\"\n",
+            home.display(),
+        );
+        std::fs::write(home.join("nats.conf"), config)?;
+        // Each keeps its accounts in a folder of its own.
         let program = self.control_plane.tools().path("nats-server").display().to_string();
-        let command = format!("cd {} && exec {program} -c {} {routes}", home.display(), config.display());
+        let command = format!("cd {} && exec {program} -c nats.conf", home.display());
         let spec = Spec {
             name: format!("nats-{number}"),
             program: "/bin/sh".into(),
@@ -149,8 +147,8 @@ impl Installation {
             env: vec![],
             log: self.path(&format!("nats-{number}.log")),
         };
-        let part =
-            Part::new(spec, Some(Endpoint::http(health, "/healthz?js-enabled-only=true")), Lifetime::Ours);
+        let health = Endpoint::http(health, "/healthz?js-enabled-only=true");
+        let part = Part::new(spec, Some(health), Lifetime::Ours);
         part.start().await?;
         Ok(part)
     }
@@ -160,7 +158,7 @@ impl Installation {
         let (client, route) = (ports::free_port()?, ports::free_port()?);
         let config = self.path(&format!("{name}.conf"));
         let listen = format!("server_name: {name}\nlisten: \"127.0.0.1:{client}\"\n");
-        std::fs::write(&config, listen + &cluster.replace("0.0.0.0:6222", &format!("127.0.0.1:{route}")))?;
+        std::fs::write(&config, listen + &at(cluster, route))?;
         let spec = Spec {
             name: name.to_owned(),
             program: self.control_plane.tools().path("nats-server"),
@@ -229,6 +227,11 @@ impl Installation {
         };
         Ok(servers.connect().await?)
     }
+}
+
+/// A cluster's configuration with another port to listen on.
+fn at(cluster: &str, route: u16) -> String {
+    cluster.replace("0.0.0.0:6222", &format!("127.0.0.1:{route}"))
 }
 
 /// Makes an object; the namespaces of a control plane that ends with us need not be taken away.

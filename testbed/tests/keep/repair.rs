@@ -40,7 +40,7 @@ async fn two_that_begin_at_once_make_one_set_of_keys_by_which_servers_and_compon
             ensure!(found.is_some_and(|found| found == value), "{name} {label}: {found:?}");
         }
     }
-    let server = t.server(0, "").await?;
+    let server = t.server(0).await?;
     let (executor, _mount) = t.component(Role::Executor).await?;
     let (webhook, _mount) = t.component(Role::Webhook).await?;
     ops::streams::ensure(&async_nats::jetstream::new(executor.clone()), 1).await?;
@@ -64,7 +64,8 @@ async fn two_that_begin_at_once_make_one_set_of_keys_by_which_servers_and_compon
 #[tokio::test]
 async fn what_somebody_deletes_or_changes_comes_back_as_it_was() -> Result<()> {
     let t = Installation::of("repair", 1).await?;
-    t.keeper("keeper", &[]).await?.ready().await?;
+    let keeper = t.keeper("keeper", &[]).await?;
+    keeper.ready().await?;
     let before = held(&t).await?;
     for part in ["executor", "server"] {
         t.delete(part).await?;
@@ -133,7 +134,7 @@ async fn without_the_keys_everything_is_made_anew_and_the_servers_are_started_ag
     .await?;
     ensure!(keeper.log().contains("the Secret of the keys is gone"));
     // By the new files they all meet again.
-    let _server = t.server(0, "").await?;
+    let _server = t.server(0).await?;
     let (executor, _mount) = t.component(Role::Executor).await?;
     ops::streams::ensure(&async_nats::jetstream::new(executor.clone()), 1).await?;
     answered(&executor).await

@@ -15,7 +15,7 @@ use crate::installation::{Installation, answered};
 async fn credentials_are_renewed_in_time_and_a_client_goes_on_by_the_new_ones() -> Result<()> {
     let t = Installation::of("renewal", 1).await?;
     let _keeper = t.keeper("keeper", &[("ROADSTEAD_CERTS_NATS_LIFE", "12s")]).await?;
-    let _server = t.server(0, "").await?;
+    let _server = t.server(0).await?;
     let (executor, _mount) = t.component(Role::Executor).await?;
     ops::streams::ensure(&async_nats::jetstream::new(executor.clone()), 1).await?;
     let first = Creds::parse(&t.text("executor", "nats.creds").await?)?.claims;
@@ -40,7 +40,7 @@ async fn servers_show_a_new_certificate_and_take_new_accounts_without_a_restart(
     let t = Installation::of("certificate", 1).await?;
     let lives = [("ROADSTEAD_CERTS_NATS_CERTIFICATE_LIFE", "30s"), ("ROADSTEAD_CERTS_NATS_SETTLE", "1s")];
     let keeper = t.keeper("keeper", &lives).await?;
-    let server = t.server(0, "").await?;
+    let server = t.server(0).await?;
     let (webhook, _mount) = t.component(Role::Webhook).await?;
     let (executor, _other) = t.component(Role::Executor).await?;
     ops::streams::ensure(&async_nats::jetstream::new(executor.clone()), 1).await?;

@@ -90,7 +90,8 @@ impl Installation {
         kubeconfig::write(&file, self.control_plane.server(), &[user], &self.namespace)?;
         let admin = ports::free_port()?;
         // As a template makes it: with an empty end.
-        let hosts: String = self.ports.iter().map(|[_, route, _]| format!("127.0.0.1:{route},")).collect();
+        let hosts: Vec<_> = self.ports.iter().map(|[_, route, _]| format!("127.0.0.1:{route}")).collect();
+        let hosts = hosts.join(",") + ",";
         let (urls, etc) = (self.urls().join(","), self.path("etc").display().to_string());
         let (file, admin_listen) = (file.display().to_string(), format!("127.0.0.1:{admin}"));
         let own = [

@@ -52,7 +52,7 @@ async fn two_that_begin_at_once_make_one_set_of_keys_by_which_servers_and_compon
     ensure!(held(&t).await? == first, "something was made anew");
     for part in [&one, &two, &three, &server] {
         let log = part.log();
-        for (key, secret) in first["keys"].iter().filter(|(key, _)| key.ends_with(".nk")) {
+        for (key, secret) in first["keys"].iter().filter(|(key, _)| key.starts_with("keys.")) {
             let seed = String::from_utf8(secret.0.clone())?;
             ensure!(!log.contains(seed.trim()), "{} tells {key}", part.name());
         }

@@ -10,7 +10,7 @@ use crate::control_plane::identities::NODE;
 
 /// Where pods get their addresses from.
 const PODS: &str = "10.2.0.0/24";
-/// Address of the Service of CoreDNS; it stands in dns.yaml, too.
+/// Address of the Service of `CoreDNS`; it stands in dns.yaml, too.
 const DNS: &str = "10.0.0.10";
 /// The image that holds a pod's namespaces.
 const PAUSE: &str = "registry.test/pause:testbed";

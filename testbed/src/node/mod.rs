@@ -1,5 +1,5 @@
 //! A cluster of one real node: the control plane of [`crate::control_plane`], and containerd, the kubelet, kube-proxy and
-//! CoreDNS, so that pods run, have addresses and are reached by Services. It lives in namespaces and cgroups of its own
+//! `CoreDNS`, so that pods run, have addresses and are reached by Services. It lives in namespaces and cgroups of its own
 //! on this machine and leaves nothing behind when it ends, or whoever started it does.
 
 mod cgroups;

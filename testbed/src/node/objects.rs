@@ -1,4 +1,4 @@
-//! The objects that a fresh node gets: CoreDNS, a default StorageClass with volumes in folders, and what the developer
+//! The objects that a fresh node gets: `CoreDNS`, a default `StorageClass` with volumes in folders, and what the developer
 //! may do.
 
 use std::time::Duration;

@@ -69,7 +69,9 @@ async fn names(binary: &Path, filter: Option<&str>) -> anyhow::Result<Vec<String
 }
 
 async fn one(node: &Node, folder: &Path, binary: &Path, name: &str) -> anyhow::Result<Outcome> {
-    let test = node.inside(binary.to_str().context("a test binary has a name in UTF-8")?)?;
+    let mut test = node.inside(binary.to_str().context("a test binary has a name in UTF-8")?)?;
+    // Of an error that is returned it would say only where the runtime was.
+    test.env.push(("RUST_BACKTRACE".to_owned(), "0".to_owned()));
     let began = Instant::now();
     let ended = test.run_within(LIMIT, &[name, "--exact", "--ignored", "--nocapture"], None).await;
     let took = began.elapsed().as_secs_f32();

@@ -20,7 +20,7 @@ help: ## Show this list
 demo: build ## Watch a change being held, queued, released and rolled out
 	@PATH="$(TOOLS):$$PATH" target/debug/testbed demo
 
-test: lint build unit fuzz-short control-plane chaos-short chart image-tests cluster-test ## Prove it: formatting, lints, unit tests, a real control plane, the chart, a real node
+test: lint build unit fuzz-short control-plane chaos-short chart cluster-test ## Prove it: formatting, lints, unit tests, a real control plane, the chart, a real node
 
 # The plan follows from SEED and the sizes; without SEED it follows from the clock.
 chaos: build chaos-proof ## Users and faults at random, checked: make chaos SEED=1 ACTIONS=500 FAULTS=50
@@ -59,7 +59,8 @@ cluster-down: build ## Stop it and remove what it left
 	@target/debug/testbed node down
 
 # Cargo finds the test binary and hands it to the runner, which starts a node and runs the tests in it.
-cluster-test: build ## Tests on a real node, one at a time: make cluster-test TEST=rolling
+cluster-test: build image ## Tests on a real node, one at a time: make cluster-test TEST=rolling
+	@image/previous.sh
 	@$(CARGO) test --locked -p testbed --test cluster \
 		--config 'target."cfg(unix)".runner = ["$(CURDIR)/target/debug/testbed", "node", "test"]' -- $(TEST)
 

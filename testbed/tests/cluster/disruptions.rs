@@ -54,11 +54,28 @@ async fn no_admission_fails_while_the_webhooks_are_drained() -> Result<()> {
                 Ok(())
             })
             .await?;
-            c.kubectl(&["-n", ROADSTEAD, "rollout", "status", "deployment/roadstead-webhook", "--timeout=55s"]).await?.ok()?;
-            c.kubectl(&["-n", ROADSTEAD, "wait", "--for=delete", "pod", before[1].metadata.name.as_deref().unwrap_or_default(), "--timeout=55s"])
-                .await?
-                .ok()
-                .map(drop)
+            c.kubectl(&[
+                "-n",
+                ROADSTEAD,
+                "rollout",
+                "status",
+                "deployment/roadstead-webhook",
+                "--timeout=55s",
+            ])
+            .await?
+            .ok()?;
+            c.kubectl(&[
+                "-n",
+                ROADSTEAD,
+                "wait",
+                "--for=delete",
+                "pod",
+                before[1].metadata.name.as_deref().unwrap_or_default(),
+                "--timeout=55s",
+            ])
+            .await?
+            .ok()
+            .map(drop)
         };
         load(CLIENTS, connect, drained).await?.all_served()
     })
@@ -72,7 +89,9 @@ async fn shown(c: &Cluster) -> Result<BTreeMap<String, String>> {
         let ip = pod.status.and_then(|status| status.pod_ip).context("a pod without an address")?;
         let admin = Endpoint { url: format!("http://{ip}:9090"), ca_pem: None, ready: "/readyz".to_owned() };
         let metrics = admin.get("/metrics").await?;
-        let expiry = metrics.lines().find_map(|line| line.strip_prefix("roadstead_certificate_expiry_timestamp_seconds "));
+        let expiry = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("roadstead_certificate_expiry_timestamp_seconds "));
         shown.insert(ip, expiry.context("no expiry in the metrics")?.to_owned());
     }
     Ok(shown)
@@ -88,7 +107,9 @@ async fn no_admission_fails_while_the_certificate_and_its_authority_rotate() -> 
         let rotated = async || {
             let before = shown(c).await?;
             let ask = format!("{ROTATE}=now");
-            c.kubectl(&["-n", ROADSTEAD, "annotate", "secret/roadstead-webhook-authorities", &ask]).await?.ok()?;
+            c.kubectl(&["-n", ROADSTEAD, "annotate", "secret/roadstead-webhook-authorities", &ask])
+                .await?
+                .ok()?;
             eventually("every webhook shows another certificate", MOUNTED, async || {
                 let now = shown(c).await?;
                 let others = now.iter().all(|(pod, expiry)| before.get(pod).is_some_and(|old| old != expiry));
@@ -113,7 +134,9 @@ async fn after_everything_was_killed_at_once_everything_starts_again_and_what_wa
         scale(c, "deployment/roadstead-executor", 0).await?;
         c.kubectl(&["set", "image", "deployment/web", &format!("web={V2}")]).await?.ok()?;
         waits(c, "web").await?;
-        c.kubectl(&["-n", ROADSTEAD, "scale", "deployment/roadstead-executor", "--replicas=2"]).await?.ok()?;
+        c.kubectl(&["-n", ROADSTEAD, "scale", "deployment/roadstead-executor", "--replicas=2"])
+            .await?
+            .ok()?;
         // Also what resolves names. From here on no webhook answers until one of these pods has started.
         let kill = ["delete", "pods", "--all", "--all-namespaces", "--force", "--grace-period=0"];
         c.kubectl(&kill).await?.ok()?;

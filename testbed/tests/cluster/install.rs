@@ -6,13 +6,16 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use testbed::{DeploymentView as _, PATIENCE, cluster, eventually};
 
-use crate::release::{LONG, ROADSTEAD, deployment, install, opt_in, scale, waits, what_runs};
+use crate::release::{LONG, ROADSTEAD, deployment, install, opt_in, scale, uninstall, waits, what_runs};
 use crate::web::{Requests, V1, V2, answers, rolled_out, web};
 
 #[tokio::test]
 #[ignore = "runs in a cluster: make cluster-test"]
 async fn one_command_installs_everything_and_a_first_change_goes_the_whole_way() -> Result<()> {
     cluster(async |c| {
+        uninstall(c, "helm").await?;
+        // Other tests leave the history.
+        c.kubectl(&["delete", "namespace", ROADSTEAD, "--ignore-not-found", "--timeout=55s"]).await?.ok()?;
         let began = Instant::now();
         let said = install(c, &[]).await?;
         println!("figure install_s {:.1} s", began.elapsed().as_secs_f32());
@@ -55,7 +58,9 @@ async fn helm_waits_while_a_users_chart_is_held_and_the_update_loses_no_request(
         let values = folder.path().join("values.json").display().to_string();
         std::fs::write(&values, users_chart("v1"))?;
         let arguments = ["web", &chart, "--values", &values, "--wait", "--timeout=180s"];
-        let helm = async |verb: &str| c.tool("helm").run_within(LONG, &[&[verb], &arguments[..]].concat(), None).await?.ok();
+        let helm = async |verb: &str| {
+            c.tool("helm").run_within(LONG, &[&[verb], &arguments[..]].concat(), None).await?.ok()
+        };
 
         scale(c, "deployment/roadstead-executor", 0).await?;
         let released = async {
@@ -76,7 +81,10 @@ async fn helm_waits_while_a_users_chart_is_held_and_the_update_loses_no_request(
         let requests = Requests::start(&url);
         helm("upgrade").await?;
         eventually("the old pods have ended", PATIENCE, async || {
-            let pods = c.kubectl(&["get", "pods", "-o", "jsonpath={.items[*].spec.containers[0].image}"]).await?.ok()?;
+            let pods = c
+                .kubectl(&["get", "pods", "-o", "jsonpath={.items[*].spec.containers[0].image}"])
+                .await?
+                .ok()?;
             ensure!(pods == format!("{V2} {V2}"), "{pods}");
             Ok(())
         })

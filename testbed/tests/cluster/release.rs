@@ -28,10 +28,21 @@ pub async fn install(c: &Cluster, args: &[&str]) -> Result<Output> {
 /// [`install`] of another chart.
 pub async fn install_chart(c: &Cluster, chart: &Path, args: &[&str]) -> Result<Output> {
     let chart = chart.display().to_string();
-    let begin = ["upgrade", ROADSTEAD, &chart, "--install", "--namespace", ROADSTEAD, "--create-namespace", "--wait"];
-    let done = c.tool("helm").run_within(LONG, &[&begin[..], &["--timeout=220s"], args].concat(), None).await?;
+    let begin =
+        ["upgrade", ROADSTEAD, &chart, "--install", "--namespace", ROADSTEAD, "--create-namespace", "--wait"];
+    let done =
+        c.tool("helm").run_within(LONG, &[&begin[..], &["--timeout=220s"], args].concat(), None).await?;
     ensure!(done.success(), "{done}\n{}", what_runs(c).await?);
     Ok(done)
+}
+
+/// Uninstalls with this Helm; what is not there is no error.
+pub async fn uninstall(c: &Cluster, helm: &str) -> Result<()> {
+    let args =
+        ["uninstall", ROADSTEAD, "--namespace", ROADSTEAD, "--wait", "--ignore-not-found", "--timeout=220s"];
+    let done = c.tool(helm).run_within(LONG, &args, None).await?;
+    ensure!(done.success(), "{done}\n{}", what_runs(c).await?);
+    Ok(())
 }
 
 /// What there is to be said of a release that does not come up.
@@ -62,7 +73,9 @@ pub async fn scale(c: &Cluster, workload: &str, replicas: u32) -> Result<()> {
     if replicas == "--replicas=0" {
         let (_, name) = workload.split_once("/roadstead-").context("a workload of the release")?;
         let ended = format!("--selector=app.kubernetes.io/component={name}");
-        c.kubectl(&["--namespace", ROADSTEAD, "wait", "--for=delete", "pod", &ended, "--timeout=55s"]).await?.ok()?;
+        c.kubectl(&["--namespace", ROADSTEAD, "wait", "--for=delete", "pod", &ended, "--timeout=55s"])
+            .await?
+            .ok()?;
     }
     Ok(())
 }

@@ -3,15 +3,15 @@
 use anyhow::{Result, ensure};
 use testbed::{Cluster, DeploymentView as _, PATIENCE, cluster, eventually};
 
-use crate::release::{LONG, ROADSTEAD, deployment, install, opt_in, scale, waits, what_is_left, what_runs};
+use crate::release::{LONG, ROADSTEAD, deployment, install, opt_in, scale, uninstall, waits, what_is_left};
 use crate::web::{V1, V2, rolled_out, web};
 
 /// What the queue and the history are read with, should the release come back.
 const KEPT: [&str; 2] = ["persistentvolumeclaim/data-roadstead-nats-0", "secret/roadstead-nats-keys"];
 
 /// A Deployment whose second version waits, because nobody lets it through.
-async fn second_version_waits(c: &Cluster) -> Result<()> {
-    install(c, &[]).await?;
+async fn second_version_waits(c: &Cluster, settings: &[&str]) -> Result<()> {
+    install(c, settings).await?;
     opt_in(c).await?;
     c.kubectl_with(&["apply", "-f", "-"], &web(V1, 1)).await?.ok()?;
     rolled_out(c, "web").await?;
@@ -42,19 +42,12 @@ async fn left(c: &Cluster, kept: &[&str]) -> Result<()> {
     .await
 }
 
-async fn helm_uninstall(c: &Cluster, helm: &str) -> Result<()> {
-    let uninstall = ["uninstall", ROADSTEAD, "--namespace", ROADSTEAD, "--wait", "--timeout=220s"];
-    let done = c.tool(helm).run_within(LONG, &uninstall, None).await?;
-    ensure!(done.success(), "{done}\n{}", what_runs(c).await?);
-    Ok(())
-}
-
 #[tokio::test]
 #[ignore = "runs in a cluster: make cluster-test"]
 async fn helm_uninstall_opens_what_waits_and_leaves_the_history_only() -> Result<()> {
     cluster(async |c| {
-        second_version_waits(c).await?;
-        helm_uninstall(c, "helm").await?;
+        second_version_waits(c, &[]).await?;
+        uninstall(c, "helm").await?;
         plain(c).await?;
         left(c, &KEPT).await?;
         // Once more, by hand: there is nothing to do, and that is no error.
@@ -70,12 +63,13 @@ async fn helm_uninstall_opens_what_waits_and_leaves_the_history_only() -> Result
 #[ignore = "runs in a cluster: make cluster-test"]
 async fn helm_uninstall_works_with_every_part_and_nats_dead_and_takes_the_history_if_asked() -> Result<()> {
     cluster(async |c| {
-        second_version_waits(c).await?;
-        install(c, &["--set=uninstall.streams=true,executor.replicas=0"]).await?;
-        for workload in ["deployment/roadstead-webhook", "deployment/roadstead-certs", "statefulset/roadstead-nats"] {
+        second_version_waits(c, &["--set=uninstall.streams=true"]).await?;
+        for workload in
+            ["deployment/roadstead-webhook", "deployment/roadstead-certs", "statefulset/roadstead-nats"]
+        {
             scale(c, workload, 0).await?;
         }
-        helm_uninstall(c, "helm3").await?;
+        uninstall(c, "helm3").await?;
         plain(c).await?;
         left(c, &[]).await
     })
@@ -86,7 +80,7 @@ async fn helm_uninstall_works_with_every_part_and_nats_dead_and_takes_the_histor
 #[ignore = "runs in a cluster: make cluster-test"]
 async fn one_command_cleans_up_after_the_namespace_was_deleted_first() -> Result<()> {
     cluster(async |c| {
-        second_version_waits(c).await?;
+        second_version_waits(c, &[]).await?;
         let delete = ["delete", "namespace", ROADSTEAD, "--timeout=170s"];
         c.tool("kubectl").run_within(LONG, &delete, None).await?.ok()?;
         let stuck = c.kubectl(&["set", "image", "deployment/web", &format!("web={V1}")]).await?;

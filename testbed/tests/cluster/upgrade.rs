@@ -7,7 +7,7 @@ use kube::Api;
 use testbed::bench::restarts::load;
 use testbed::{Cluster, cluster, node::skip};
 
-use crate::release::{LONG, ROADSTEAD, install, install_chart, opt_in, what_runs};
+use crate::release::{LONG, ROADSTEAD, install, install_chart, opt_in, uninstall, what_runs};
 use crate::web::{V1, rolled_out, web};
 
 const CLIENTS: usize = 4;
@@ -54,8 +54,7 @@ async fn no_admission_fails_during_the_upgrade_from_the_previous_release() -> Re
             skip("no release has a tag yet: there is nothing to upgrade from");
             return Ok(());
         }
-        let gone = c.tool("helm").run_within(LONG, &["uninstall", ROADSTEAD, "-n", ROADSTEAD, "--wait", "--ignore-not-found"], None);
-        gone.await?.ok()?;
+        uninstall(c, "helm").await?;
         c.node().load(&image).await?;
         install_chart(c, &previous.join("chart"), &[]).await?;
         opt_in(c).await?;

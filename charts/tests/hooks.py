@@ -63,6 +63,21 @@ class Hooks:
             "uninstall", "--namespace=ships", "--release=x", "--fullname=x-roadstead", "--timeout=240s"])
         self.assertEqual(args(TWO_NAMESPACES, "uninstall.streams=true")[5:], ["--namespaces=shop,blog", "--streams"])
 
+    def test_the_uninstall_knows_an_external_nats_only_where_its_streams_are_to_go(self):
+        url = "nats.external.url=tls://nats.test:4222"
+        def pod(*settings):
+            job = named(self.hooks("pre-delete", *settings, given=()), "Job", "roadstead-uninstall", "roadstead")
+            return job["spec"]["template"]["spec"]
+        for settings in ((), (url,), ("uninstall.streams=true",)):
+            self.assertNotIn("env", pod(*settings)["containers"][0], settings)
+            self.assertNotIn("volumes", pod(*settings), settings)
+        given = pod(url, "uninstall.streams=true", "cluster=east", "nats.external.secrets.uninstall=mine")
+        env = {variable["name"]: variable["value"] for variable in given["containers"][0]["env"]}
+        self.assertEqual(env, {"ROADSTEAD_CLUSTER": "east", "ROADSTEAD_NATS_URL": "tls://nats.test:4222",
+                               "ROADSTEAD_NATS_CREDS": "/etc/roadstead/nats/nats.creds"})
+        self.assertEqual(given["volumes"][0]["secret"]["secretName"], "mine")
+        self.assertEqual(given["containers"][0]["volumeMounts"][0]["mountPath"], "/etc/roadstead/nats")
+
     def test_the_uninstall_may_do_what_it_does_and_no_more(self):
         found = self.hooks("pre-delete")
         one = {"apiGroups": ["admissionregistration.k8s.io"], "verbs": ["delete"]}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use ops::args::Nats;
 
 use crate::args::Access;
 
@@ -22,7 +23,8 @@ pub struct Uninstall {
     /// the whole cluster.
     #[arg(long, value_delimiter = ',', value_name = "NAMESPACE,…")]
     pub namespaces: Vec<String>,
-    /// Remove the queue and the history, too: the volumes of the release's own NATS, and its keys.
+    /// Remove the queue and the history, too: the volumes of the release's own NATS, and its keys; or, where `--nats-creds`
+    /// or another way into it is given, the streams of an external one.
     #[arg(long)]
     pub streams: bool,
     /// Say what would be done, and do nothing.
@@ -37,4 +39,21 @@ pub struct Uninstall {
     /// Which cluster, as whom.
     #[command(flatten)]
     pub access: Access,
+    /// Name of this cluster in NATS (the chart value `cluster`).
+    #[arg(long, env = "ROADSTEAD_CLUSTER", default_value = "default", help_heading = EXTERNAL)]
+    pub nats_cluster: String,
+    /// The NATS that the streams are in.
+    #[command(flatten, next_help_heading = EXTERNAL)]
+    pub nats: Nats,
 }
+
+impl Uninstall {
+    /// Whether there is a way into a NATS.
+    #[must_use]
+    pub fn knows_nats(&self) -> bool {
+        let Nats { creds, user, token, cert, allow_anonymous, .. } = &self.nats;
+        creds.is_some() || user.is_some() || token.is_some() || cert.is_some() || *allow_anonymous
+    }
+}
+
+const EXTERNAL: &str = "Streams of an external NATS, with --streams";

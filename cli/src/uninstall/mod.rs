@@ -11,6 +11,7 @@ mod made;
 mod open;
 mod progress;
 mod release;
+mod streams;
 mod tried;
 mod work;
 mod workloads;
@@ -48,6 +49,10 @@ pub async fn run(args: &Uninstall, screen: &mut Screen) -> Result<(), Failure> {
         workloads::stop(&mut work, &release, args.pods_timeout).await;
     }
     deployments::open(&mut work, &args.namespaces, deleted).await;
+    // Before the credentials go that are in a Secret.
+    if args.streams && args.knows_nats() {
+        streams::delete(&mut work, &args.nats, &args.nats_cluster).await;
+    }
     let kept = if home.is_there {
         made::delete(&mut work, &release, args.streams).await
     } else {

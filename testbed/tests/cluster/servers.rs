@@ -17,7 +17,15 @@ async fn three_nats_servers_in_restricted_pods_go_on_when_one_is_killed() -> Res
         c.kubectl(&["label", "namespace", ROADSTEAD, restricted, "--overwrite"]).await?.ok()?;
         let values = Release::chart().join("values-ha.yaml").display().to_string();
         // There is one node for all of them.
-        install(c, &["--values", &values, "--set=pods.spread=ScheduleAnyway,webhook.replicas=2"]).await?;
+        install(
+            c,
+            &[
+                "--values",
+                &values,
+                "--set=pods.spread=ScheduleAnyway,webhook.replicas=2,uninstall.streams=true",
+            ],
+        )
+        .await?;
         opt_in(c).await?;
         c.kubectl_with(&["apply", "-f", "-"], &web(V1, 1)).await?.ok()?;
         rolled_out(c, "web").await?;

@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use contract::access;
+use futures::TryStreamExt as _;
 use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::Job,
@@ -97,6 +99,35 @@ async fn the_queue_and_its_keys_go_only_when_they_are_meant() -> Result<()> {
             let left = claims.iter().filter(|claim| claim.metadata.deletion_timestamp.is_none());
             let left: Vec<_> = left.map(ResourceExt::name_any).collect();
             ensure!(left == ["data-other-0"], "{left:?}");
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test]
+async fn the_streams_of_a_nats_that_is_not_its_own_go_only_when_they_are_meant() -> Result<()> {
+    Stack::options()
+        .nats_identities()
+        .run(async |t| {
+            t.apply(&deployment("web").image(V1)).await?.ok()?;
+            t.succeeded("web").await?;
+            // The workloads would make them again.
+            t.webhook.kill()?;
+            t.executor.kill()?;
+            let jetstream = async_nats::jetstream::new(t.nats.client().await?);
+            let streams = async || jetstream.stream_names().try_collect::<Vec<_>>().await;
+            let admin = hooks::admin(t)?;
+            let (_, creds) = t.nats.env(access::Role::Uninstall);
+            let nats = ["--nats-url", t.nats.url(), "--nats-creds", &creds, "--nats-cluster", &t.cluster];
+            let args =
+                [&["uninstall", "--namespace", &t.release, "--release", &t.release], &nats[..]].concat();
+            admin.run(&args, None).await?.ok()?;
+            ensure!(streams().await?.len() == 6, "they were not meant");
+            let said = admin.run(&[&args[..], &["--streams"]].concat(), None).await?.ok()?;
+            ensure!(said.contains("stream KV_ROADSTEAD_LEASES deleted"), "{said}");
+            ensure!(streams().await?.is_empty(), "{said}");
+            let again = admin.run(&[&args[..], &["--streams"]].concat(), None).await?.ok()?;
+            ensure!(!again.contains("stream"), "{again}");
             Ok(())
         })
         .await

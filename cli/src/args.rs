@@ -41,7 +41,7 @@ pub enum Verb {
     SelfTest(SelfTest),
     /// Get Roadstead out of the way: open every gate and remove what holds changes.
     #[command(after_long_help = EXIT_CODES)]
-    Uninstall(Uninstall),
+    Uninstall(Box<Uninstall>),
     /// Print the version of this program.
     Version(Version),
 }

@@ -45,7 +45,7 @@ impl Hook {
         let account = pod["serviceAccountName"].as_str().context("a ServiceAccount")?;
         ensure!(pod["containers"][0]["command"][0] == "/kubectl-roadstead", "{pod}");
         let args = serde_json::from_value(pod["containers"][0]["args"].clone())?;
-        let applied = rights.iter().map(|object| format!("---\n{object}\n")).collect::<String>();
+        let applied = rights.iter().map(|object| format!("---\n{object}")).collect::<Vec<_>>().join("\n");
         t.admin_kubectl_with(&["apply", "--server-side", "-f", "-"], &applied).await?.ok()?;
         t.service_account_client(&t.release, account).await?;
         let tool = cli(&t.folder.join(format!("{}-{account}.kubeconfig", t.release)))?;

@@ -302,8 +302,11 @@ async fn a_thousand_deployments_are_opened_in_one_run() -> Result<()> {
             eprintln!("{MANY} Deployments: {:.1} s", said.took.as_secs_f64());
             ensure!(said.success() && said.stdout.contains("1000 Deployments opened"), "{said}");
             let left = deployments.list(&ListParams::default()).await?;
-            let left: Vec<_> =
-                left.iter().filter(|web| !ours(web).is_empty()).map(|web| web.summary()).collect();
+            let left: Vec<_> = left
+                .iter()
+                .filter(|web| !ours(web).is_empty())
+                .map(testbed::DeploymentView::summary)
+                .collect();
             ensure!(left.is_empty(), "{left:?}");
             Ok(())
         })

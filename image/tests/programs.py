@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import tempfile
 import threading
@@ -49,6 +50,19 @@ class Names:
         record = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x05\x00\x04" + socket.inet_aton("127.0.0.1") if known and kind == 1 else b""
         flags = b"\x81\x80" if known else b"\x81\x83"
         return query[:2] + flags + b"\x00\x01\x00" + bytes([bool(record)]) + b"\x00\x00\x00\x00" + question + record
+
+
+@contextlib.contextmanager
+def devices():
+    """Sources of random numbers, as every container has them: two of the runtime specification's default devices."""
+    (ROOT / "dev").mkdir()
+    for name, minor in (("random", 8), ("urandom", 9)):
+        os.mknod(ROOT / "dev" / name, stat.S_IFCHR, os.makedev(1, minor))
+        (ROOT / "dev" / name).chmod(0o666)
+    try:
+        yield
+    finally:
+        shutil.rmtree(ROOT / "dev")
 
 
 @contextlib.contextmanager
@@ -113,7 +127,7 @@ class Programs(unittest.TestCase):
             for name, arguments in (("roadstead-executor", ("--nats-url", f"nats://{address}", "--nats-allow-anonymous=true",
                                                             "--admin-listen=127.0.0.1:0")),
                                     ("kubectl-roadstead", ("get",))):
-                with self.subTest(name), asked("api.roadstead.svc.cluster.test") as names, \
+                with self.subTest(name), devices(), asked("api.roadstead.svc.cluster.test") as names, \
                         subprocess.Popen(self.command(name, *arguments), env={"KUBECONFIG": f"{inside}/kubeconfig"},
                                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as program:
                     try:

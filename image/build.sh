@@ -50,7 +50,7 @@ done
 flags+=("--remap-path-prefix=$PWD=/roadstead" "--remap-path-prefix=$built=/target") # the last one that fits is taken
 c_flags+=("-ffile-prefix-map=$built=/target")
 # The C library is linked in. This one finds names by files and DNS alone, and picks the processor's fastest copies and
-# comparisons of memory; musl's would cost a review half as much again (docs/image.md).
+# comparisons of memory; musl's make a review cost almost twice as much (docs/image.md).
 flags+=(-Ctarget-feature=+crt-static -Clink-arg=-Wl,-z,pack-relative-relocs)
 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && echo -n "${flags[*]}")
 export CARGO_ENCODED_RUSTFLAGS CFLAGS_"${target//-/_}"="${c_flags[*]}"

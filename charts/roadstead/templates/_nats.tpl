@@ -74,3 +74,12 @@
 {{- end -}}
 {{- join "," $hosts -}}
 {{- end -}}
+
+{{- /* Names of the Secrets that `roadstead-certs nats keep` makes, as JSON: the keys, the servers' files, and one for each role that is a component. */ -}}
+{{- define "roadstead.nats.secrets" -}}
+{{- $secrets := list -}}
+{{- range list "keys" "server" "webhook" "executor" "callout" "guest" "certs" "metrics" "uninstall" -}}
+{{- $secrets = append $secrets (printf "%s-nats-%s" (include "roadstead.fullname" $) .) -}}
+{{- end -}}
+{{- toJson $secrets -}}
+{{- end -}}

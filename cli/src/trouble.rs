@@ -7,6 +7,8 @@ use crate::failure::innermost;
 
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(15);
+/// Rights that were given a moment ago, as those of a hook are, may take so long to count.
+pub const GRANTED: Duration = Duration::from_secs(3);
 
 /// What went wrong with one request.
 #[derive(Debug, thiserror::Error)]

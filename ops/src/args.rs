@@ -82,6 +82,15 @@ pub struct Nats {
     pub replicas: usize,
 }
 
+impl Nats {
+    /// Whether one of the ways in is given, or none is needed.
+    #[must_use]
+    pub fn has_way_in(&self) -> bool {
+        let Self { creds, user, token, cert, allow_anonymous, .. } = self;
+        creds.is_some() || user.is_some() || token.is_some() || cert.is_some() || *allow_anonymous
+    }
+}
+
 /// A URL without credentials: those would stand in a ConfigMap, in an argument list and in every log line.
 fn server_url(text: &str) -> Result<String, String> {
     if text.contains('@') {

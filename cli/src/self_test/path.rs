@@ -18,15 +18,13 @@ use crate::{
     connection::Connection,
     failure::{Attempt, Failure},
     screen::Screen,
-    trouble::{Remedy, Trouble, within},
+    trouble::{GRANTED, Remedy, Trouble, within},
 };
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long the webhook may take to be asked about a namespace that was just labelled, or to come back from a restart.
 const HOLD: Duration = Duration::from_secs(15);
-/// How long new rights may take to count.
-const GRANTED: Duration = Duration::from_secs(3);
 /// How long its Deployment may take to be removed.
 const REMOVE: Duration = Duration::from_secs(20);
 
@@ -104,7 +102,6 @@ impl<'a> Path<'a> {
                 Ok(answer) if state(&answer).is_closed() => return Ok(()),
                 Ok(_) => None,
                 Err(trouble) if trouble.remedy() == Remedy::Again => Some(trouble.to_string()),
-                // Rights that were given a moment ago, as those of `helm test` are, may take a moment to count.
                 Err(trouble) if trouble.is_forbidden() && self.began.elapsed() < GRANTED => None,
                 Err(trouble) => return Err(self.failure("create Deployments", trouble).into()),
             };

@@ -47,13 +47,4 @@ pub struct Uninstall {
     pub nats: Nats,
 }
 
-impl Uninstall {
-    /// Whether there is a way into a NATS.
-    #[must_use]
-    pub fn knows_nats(&self) -> bool {
-        let Nats { creds, user, token, cert, allow_anonymous, .. } = &self.nats;
-        creds.is_some() || user.is_some() || token.is_some() || cert.is_some() || *allow_anonymous
-    }
-}
-
 const EXTERNAL: &str = "Streams of an external NATS, with --streams";

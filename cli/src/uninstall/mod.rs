@@ -50,7 +50,7 @@ pub async fn run(args: &Uninstall, screen: &mut Screen) -> Result<(), Failure> {
     }
     deployments::open(&mut work, &args.namespaces, deleted).await;
     // Before the credentials go that are in a Secret.
-    if args.streams && args.knows_nats() {
+    if args.streams && args.nats.has_way_in() {
         streams::delete(&mut work, &args.nats, &args.nats_cluster).await;
     }
     let kept = if home.is_there {

@@ -4,7 +4,10 @@
 //! user wrote (lane, on-failure, a pause of their own) stays.
 
 use contract::{Gate, Key, key::PHASE_LABEL};
-use json_patch::Patch;
+use json_patch::{
+    AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation,
+    jsonptr::PointerBuf,
+};
 use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 
@@ -16,50 +19,43 @@ pub fn plan(metadata: &ObjectMeta) -> Option<Patch> {
     let phase = metadata.labels.as_ref().and_then(|map| map.get(PHASE_LABEL));
     let mut edit = Vec::new();
     for key in Key::ALL {
-        match (key, annotation(key)) {
-            (_, None) => {}
-            (Key::Gate, Some(gate)) if gate == Gate::Open.as_str() => {}
-            (Key::Gate, Some(_)) => {
-                edit.push(operation("replace", &at(key), Some(json!(Gate::Open.as_str()))));
-            }
-            (_, Some(_)) => edit.push(operation("remove", &at(key), None)),
+        let Some(value) = annotation(key) else { continue };
+        if key != Key::Gate {
+            edit.push(remove(&["metadata", "annotations", key.name()]));
+        } else if value != Gate::Open.as_str() {
+            edit.push(PatchOperation::Replace(ReplaceOperation {
+                path: PointerBuf::from_tokens(["metadata", "annotations", key.name()]),
+                value: json!(Gate::Open.as_str()),
+            }));
         }
     }
     if annotation(Key::Paused).is_some_and(|ours| ours == "true") {
         // `add` also where it is not set any more: then `remove` would fail.
-        edit.push(operation("add", "/spec/paused", Some(json!(false))));
+        let path = PointerBuf::from_tokens(["spec", "paused"]);
+        edit.push(PatchOperation::Add(AddOperation { path, value: json!(false) }));
     }
     if let Some(phase) = phase {
-        let label = format!("/metadata/labels/{}", escaped(PHASE_LABEL));
+        let label = ["metadata", "labels", PHASE_LABEL];
         // A label does not count in the generation.
-        edit.push(operation("test", &label, Some(json!(phase))));
-        edit.push(operation("remove", &label, None));
+        edit.push(test(&label, json!(phase)));
+        edit.push(remove(&label));
     }
     if edit.is_empty() {
         return None;
     }
-    let uid = operation("test", "/metadata/uid", Some(json!(metadata.uid)));
-    let generation = operation("test", "/metadata/generation", Some(json!(metadata.generation)));
-    let operations = [uid, generation].into_iter().chain(edit).collect();
-    // Every operation above has the form of one: there is nothing that could not be read.
-    serde_json::from_value(Value::Array(operations)).ok()
+    let read = [
+        test(&["metadata", "uid"], json!(metadata.uid)),
+        test(&["metadata", "generation"], json!(metadata.generation)),
+    ];
+    Some(Patch(read.into_iter().chain(edit).collect()))
 }
 
-fn operation(op: &str, path: &str, value: Option<Value>) -> Value {
-    let mut operation = json!({ "op": op, "path": path });
-    if let Some(value) = value {
-        operation["value"] = value;
-    }
-    operation
+fn test(path: &[&str], value: Value) -> PatchOperation {
+    PatchOperation::Test(TestOperation { path: PointerBuf::from_tokens(path.iter().copied()), value })
 }
 
-fn at(key: Key) -> String {
-    format!("/metadata/annotations/{}", escaped(key.name()))
-}
-
-/// A key as one token of a JSON Pointer.
-fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
+fn remove(path: &[&str]) -> PatchOperation {
+    PatchOperation::Remove(RemoveOperation { path: PointerBuf::from_tokens(path.iter().copied()) })
 }
 
 #[cfg(test)]

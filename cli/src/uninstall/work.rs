@@ -11,13 +11,11 @@ use tokio::time::Instant;
 
 use crate::{
     screen::Screen,
-    trouble::{Remedy, Trouble, within},
+    trouble::{GRANTED, Remedy, Trouble, within},
 };
 
 /// Pauses between two tries: doubled from the first to the last.
 pub const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
-/// Rights that were given a moment ago, as those of a hook are, may take so long to count.
-const GRANTED: Duration = Duration::from_secs(3);
 /// Objects a page.
 const PAGE: u32 = 500;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use certs::keep::{Installation, Keeper, Lives, Metrics};
 use ops::{admin, args::DnsLabel, kubernetes};
 
-use crate::running::Running;
+use crate::running::{Running, check_lives};
 
 /// Arguments of `roadstead-certs nats keep`. The chart sets them, as environment variables, by a ConfigMap.
 #[derive(Debug, clap::Args)]
@@ -62,14 +62,7 @@ pub(crate) async fn run(args: Keep) -> anyhow::Result<()> {
 
 /// What would go wrong only weeks from now.
 fn check(args: &Keep) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        args.settle < args.authority_life / 3,
-        "--settle must be less than a third of --authority-life: the next authority would not sign in time"
-    );
-    anyhow::ensure!(
-        args.certificate_life <= args.authority_life,
-        "--certificate-life must not be more than --authority-life: no certificate outlives its authority"
-    );
+    check_lives(args.settle, args.authority_life, ("--certificate-life", args.certificate_life))?;
     // A token's time is counted in seconds, and a third of it is left to those who read it late.
     anyhow::ensure!(args.life >= Duration::from_secs(3), "--life must be at least 3 s");
     let plain = |text: &str| !text.contains(['"', '\\', '\n']);

@@ -7,7 +7,7 @@ use certs::rotation::{Cluster, Metrics, Names, Rotator};
 use certs::tls::{LeafRequest, Usage};
 use ops::{admin, kubernetes};
 
-use crate::running::Running;
+use crate::running::{Running, check_lives};
 
 /// Arguments of `roadstead-certs rotate`. The chart sets them, as environment variables, by a ConfigMap.
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,8 @@ pub(crate) struct Rotate {
 pub(crate) async fn run(args: Rotate) -> anyhow::Result<()> {
     args.running.log()?;
     let leaf = args.leaf_request();
-    check(&args, &leaf)?;
+    leaf.check()?;
+    check_lives(args.settle, args.authority_life, ("--life", args.life))?;
     let mut registry = admin::registry(env!("CARGO_PKG_VERSION"));
     let metrics = Metrics::register(&mut registry);
     let (mut tasks, readiness, ready) = args.running.admin(registry, "the certificates").await?;
@@ -65,21 +66,6 @@ pub(crate) async fn run(args: Rotate) -> anyhow::Result<()> {
     let rotator = Rotator::new(cluster, leaf, args.authority_life, args.settle, metrics);
     tasks.spawn("rotation", rotator.run(ready, tasks.stop()));
     Ok(tasks.run(&readiness).await?)
-}
-
-/// What would go wrong only weeks from now.
-fn check(args: &Rotate, leaf: &LeafRequest) -> anyhow::Result<()> {
-    leaf.check()?;
-    // The last third of an authority's life is left to those who do not trust the next one yet.
-    anyhow::ensure!(
-        args.settle < args.authority_life / 3,
-        "--settle must be less than a third of --authority-life: the next authority would not sign in time"
-    );
-    anyhow::ensure!(
-        args.life <= args.authority_life,
-        "--life must not be more than --authority-life: no certificate outlives its authority"
-    );
-    Ok(())
 }
 
 impl Rotate {

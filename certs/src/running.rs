@@ -1,6 +1,6 @@
 //! What every command does that runs until it is stopped: its log, and its admin endpoint.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
 use ops::{
@@ -44,4 +44,22 @@ impl Running {
         tasks.spawn("admin endpoint", serve);
         Ok((tasks, readiness, ready))
     }
+}
+
+/// What would go wrong only weeks from now. `flag` is that of the certificate's life.
+pub(crate) fn check_lives(
+    settle: Duration,
+    authority: Duration,
+    (flag, certificate): (&str, Duration),
+) -> anyhow::Result<()> {
+    // The last third of an authority's life is left to those who do not trust the next one yet.
+    anyhow::ensure!(
+        settle < authority / 3,
+        "--settle must be less than a third of --authority-life: the next authority would not sign in time"
+    );
+    anyhow::ensure!(
+        certificate <= authority,
+        "{flag} must not be more than --authority-life: no certificate outlives its authority"
+    );
+    Ok(())
 }

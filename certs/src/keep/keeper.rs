@@ -1,6 +1,6 @@
 //! Looks, does what is missing, and looks again: one write at a time, and after each everything is read anew.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contract::access::{Account, Role};
 use futures::StreamExt as _;
@@ -17,8 +17,8 @@ use super::{
 };
 use crate::nats::{Servers, manifest::SERVER};
 use crate::pace::Pace;
-use crate::rotation::{ROTATE, State, Step, Times};
-use crate::tls::{Authority, Certificate, Fingerprint, LeafRequest};
+use crate::rotation::{ROTATE, Seen, State, Step, Times};
+use crate::tls::{Authority, Certificate, LeafRequest};
 
 /// Name of each authority.
 const AUTHORITY_NAME: &str = "roadstead-nats";
@@ -47,7 +47,7 @@ pub struct Keeper {
     certificate: LeafRequest,
     lives: Lives,
     metrics: Metrics,
-    seen: Option<(Fingerprint, Instant)>,
+    seen: Seen,
     told: Told,
     pace: Pace<&'static str>,
 }
@@ -66,7 +66,7 @@ impl Keeper {
     pub fn new(client: Client, installation: Installation, lives: Lives, metrics: Metrics) -> Self {
         let certificate = installation.certificate(lives.certificate);
         let cluster = Cluster::new(client, &installation);
-        let (seen, told, pace) = (None, Told::default(), Pace::default());
+        let (seen, told, pace) = (Seen::default(), Told::default(), Pace::default());
         Self { cluster, installation, certificate, lives, metrics, seen, told, pace }
     }
 
@@ -156,11 +156,8 @@ impl Keeper {
     /// Takes the next step of the rotation of authorities and certificate.
     fn step(&mut self, state: &State, keyring: &mut Keyring) -> Result<Step, Failure> {
         let now = OffsetDateTime::now_utc();
-        let next = state.next.filter(|next| state.all_trust(next.id));
-        self.seen =
-            next.map(|next| self.seen.filter(|(id, _)| *id == next.id).unwrap_or((next.id, Instant::now())));
         let times = Times { settle: self.lives.settle, leaf: self.lives.certificate };
-        let step = state.plan(self.seen.map(|(_, since)| since.elapsed()), &times, now);
+        let step = state.plan(self.seen.look(state), &times, now);
         let until = state.last_leaf_ends(&times, now);
         let signer = state.leaf.map(|leaf| leaf.signer);
         let authorities = &mut keyring.authorities;

@@ -10,6 +10,7 @@ mod metrics;
 mod objects;
 mod plan;
 mod rotator;
+mod seen;
 mod state;
 mod view;
 
@@ -20,6 +21,7 @@ pub use error::Failure;
 pub use metrics::Metrics;
 pub use plan::{Step, Times};
 pub use rotator::Rotator;
+pub(crate) use seen::Seen;
 pub use state::{Issued, Leaf, State};
 
 /// Annotation on the Secret of the authorities, written by people: with any value, a new authority is made now. It is

@@ -8,10 +8,10 @@ use ops::{BoxError, readiness::Handle};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
-use super::{Cluster, Failure, Metrics, Step, Times, view::View};
+use super::{Cluster, Failure, Metrics, Seen, Step, Times, view::View};
 use crate::{
     pace::Pace,
-    tls::{Authority, Fingerprint, LeafRequest},
+    tls::{Authority, LeafRequest},
 };
 
 /// Name of each authority.
@@ -28,7 +28,7 @@ pub struct Rotator {
     authority_life: Duration,
     times: Times,
     metrics: Metrics,
-    seen: Option<(Fingerprint, Instant)>,
+    seen: Seen,
     pace: Pace<Step>,
 }
 
@@ -44,7 +44,7 @@ impl Rotator {
         metrics: Metrics,
     ) -> Self {
         let times = Times { settle, leaf: leaf.life };
-        Self { cluster, leaf, authority_life, times, metrics, seen: None, pace: Pace::default() }
+        Self { cluster, leaf, authority_life, times, metrics, seen: Seen::default(), pace: Pace::default() }
     }
 
     /// Keeps them until told to stop. Drops `ready` when all is done for the first time.
@@ -82,10 +82,7 @@ impl Rotator {
         let (view, missing) = View::of(&self.cluster, &self.leaf).await?;
         let state = &view.state;
         self.metrics.saw(state, missing);
-        let next = state.next.filter(|next| state.all_trust(next.id));
-        self.seen =
-            next.map(|next| self.seen.filter(|(id, _)| *id == next.id).unwrap_or((next.id, Instant::now())));
-        let seen = self.seen.map(|(_, since)| since.elapsed());
+        let seen = self.seen.look(state);
         let now = OffsetDateTime::now_utc();
         if began.elapsed() > STALE {
             return Ok((Step::Wait(Duration::ZERO), missing));

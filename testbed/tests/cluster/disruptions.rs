@@ -8,15 +8,12 @@ use certs::rotation::ROTATE;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{EvictParams, ListParams};
-use testbed::bench::restarts::load;
 use testbed::endpoint::Endpoint;
 use testbed::{Cluster, DeploymentView as _, PATIENCE, cluster, eventually};
 
-use crate::release::{ROADSTEAD, deployment, install, opt_in, scale, waits};
+use crate::release::{ROADSTEAD, deployment, install, opt_in, scale, waits, without_a_failed_admission};
 use crate::web::{V1, V2, rolled_out, web};
 
-/// Who applies meanwhile; the machine has pods to run as well.
-const CLIENTS: usize = 4;
 /// A Secret reaches the pods that have it mounted within a minute or two.
 const MOUNTED: Duration = Duration::from_mins(4);
 const WEBHOOKS: &str = "app.kubernetes.io/component=webhook";
@@ -34,7 +31,6 @@ async fn no_admission_fails_while_the_webhooks_are_drained() -> Result<()> {
     cluster(async |c| {
         install(c, &[]).await?;
         opt_in(c).await?;
-        let connect = async || Ok(Api::namespaced(c.node().client().await?, c.namespace()));
         let drained = async || {
             let before = webhooks(c).await?;
             ensure!(before.len() == 2, "{} webhooks", before.len());
@@ -77,7 +73,7 @@ async fn no_admission_fails_while_the_webhooks_are_drained() -> Result<()> {
             .ok()
             .map(drop)
         };
-        load(CLIENTS, connect, drained).await?.all_served()
+        without_a_failed_admission(c, drained).await
     })
     .await
 }
@@ -103,7 +99,6 @@ async fn no_admission_fails_while_the_certificate_and_its_authority_rotate() -> 
     cluster(async |c| {
         install(c, &["--set=certificates.settle=5s"]).await?;
         opt_in(c).await?;
-        let connect = async || Ok(Api::namespaced(c.node().client().await?, c.namespace()));
         let rotated = async || {
             let before = shown(c).await?;
             let ask = format!("{ROTATE}=now");
@@ -118,7 +113,7 @@ async fn no_admission_fails_while_the_certificate_and_its_authority_rotate() -> 
             })
             .await
         };
-        load(CLIENTS, connect, rotated).await?.all_served()
+        without_a_failed_admission(c, rotated).await
     })
     .await
 }

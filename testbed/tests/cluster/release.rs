@@ -7,10 +7,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
+use testbed::bench::restarts::load;
 use testbed::{Cluster, DeploymentView as _, Output, PATIENCE, eventually, release::Release};
 
 /// Name of the release and of its namespace.
 pub const ROADSTEAD: &str = "roadstead";
+/// Who applies while something goes on; the machine has pods to run as well.
+const CLIENTS: usize = 4;
 /// Helm waits for pods that start on two cores.
 pub const LONG: Duration = Duration::from_mins(4);
 
@@ -93,6 +96,15 @@ pub async fn waits(c: &Cluster, name: &str) -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// Runs `meanwhile` while Deployments of the test's namespace are changed all the time; no admission may fail.
+pub async fn without_a_failed_admission(
+    c: &Cluster,
+    meanwhile: impl AsyncFnOnce() -> Result<()>,
+) -> Result<()> {
+    let connect = async || Ok(Api::namespaced(c.node().client().await?, c.namespace()));
+    load(CLIENTS, connect, meanwhile).await?.all_served()
 }
 
 /// Everything in the cluster that is labelled as the release's, but for what a chart cannot have: one line each.

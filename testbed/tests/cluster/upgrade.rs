@@ -3,20 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use kube::Api;
-use testbed::bench::restarts::load;
 use testbed::{Cluster, cluster, node::skip};
 
-use crate::release::{LONG, ROADSTEAD, install, install_chart, opt_in, uninstall, what_runs};
+use crate::release::{
+    LONG, ROADSTEAD, install, install_chart, opt_in, uninstall, what_runs, without_a_failed_admission,
+};
 use crate::web::{V1, rolled_out, web};
-
-const CLIENTS: usize = 4;
-
-/// Runs what Helm does under load; no admission may fail.
-async fn without_a_failed_admission(c: &Cluster, meanwhile: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
-    let connect = async || Ok(Api::namespaced(c.node().client().await?, c.namespace()));
-    load(CLIENTS, connect, meanwhile).await?.all_served()
-}
 
 async fn roll_back(c: &Cluster) -> Result<()> {
     let back = ["rollback", ROADSTEAD, "--namespace", ROADSTEAD, "--wait", "--timeout=220s"];

@@ -89,9 +89,11 @@ fn an_object_replaces_the_one_of_its_name_and_is_gone_when_it_is_removed() {
     set.remove(&web);
     assert_eq!(slots(&set), []);
     assert_eq!((set.policies().count(), set.freezes().count()), (1, 1));
+    assert!(set.speaks_of("shop") && set.speaks_of("other"));
     set.remove(&PolicyRef { kind: PolicyKind::Freeze, ..web.clone() });
     set.remove(&PolicyRef { kind: PolicyKind::ClusterReleasePolicy, namespace: None, ..web });
     assert_eq!((set.policies().count(), set.freezes().count()), (0, 0));
+    assert!(!set.speaks_of("shop"));
 }
 
 #[test]
@@ -146,4 +148,26 @@ fn a_freeze_that_cannot_be_read_freezes_more_rather_than_less() {
     let mut set = Set::default();
     set.put_freeze(frost);
     assert_eq!(set.select("shop", &Labels::new(), &Labels::new()).freezes.len(), 1);
+}
+
+#[test]
+fn what_stands_on_the_object_besides_its_rules_is_kept() {
+    let object = json!({
+        "metadata": {"namespace": "shop", "name": "web", "uid": "u", "generation": 3,
+            "annotations": {"roadstead.dev/resume": "aaaaaaaaaa"}},
+        "spec": {},
+        "status": {"waiting": 2, "paused": {"since": "2026-12-01T10:00:00Z", "namespace": "shop",
+            "deployment": "db", "change": "aaaaaaaaaa", "reason": "it failed"}},
+    });
+    let policy = Policy::of(&serde_json::from_value::<ReleasePolicy>(object).unwrap());
+    assert_eq!((&*policy.uid, policy.generation, policy.status.waiting), ("u", 3, Some(2)));
+    assert_eq!(policy.resume.as_deref(), Some("aaaaaaaaaa"));
+    assert_eq!(policy.paused.map(|paused| paused.deployment).as_deref(), Some("db"));
+    let object = json!({
+        "metadata": {"namespace": "shop", "name": "sale", "generation": 4},
+        "spec": {"reason": "r", "owner": "o", "until": "2026-12-01T10:00:00Z"},
+        "status": {"waiting": 5},
+    });
+    let frost = Frost::of(&serde_json::from_value::<Freeze>(object).unwrap());
+    assert_eq!((frost.generation, frost.status.waiting), (4, Some(5)));
 }

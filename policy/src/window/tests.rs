@@ -278,7 +278,10 @@ proptest! {
         let (from, before, minutes) = (ms(from), 2_000 + 24 * 60, 4 * 24 * 60);
         let zone = TimeZone::get(zone).unwrap();
         let starts = plain.starts(&zone, from - before * MINUTE, before + minutes);
-        let is_open = |now: UnixMillis| starts.iter().any(|start| (*start..start + length * MINUTE).contains(&now));
+        let is_open = |now: UnixMillis| {
+            let begun = starts.partition_point(|start| *start <= now);
+            begun > 0 && now < starts[begun - 1] + length * MINUTE
+        };
         let edges: Vec<_> = (0..minutes)
             .map(|minute| from + minute * MINUTE)
             .filter(|now| is_open(*now) != is_open(now - 1))

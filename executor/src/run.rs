@@ -9,6 +9,7 @@ use ops::{
     BoxError, admin, kubernetes,
     namespaces::{self, Namespaces},
     nats,
+    policies::{self, Policies},
     readiness::{Handle, Readiness},
     streams,
     tasks::Tasks,
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::Args,
+    checks::{Checks, Prometheus},
     consume::{Consumer, Finder, Worker},
     deployments::Deployments,
     event::{self, Events},
@@ -26,6 +28,7 @@ use crate::{
     queue::{self, Publisher, View, Viewer},
     release::Releaser,
     slots::{Keeper, Room, Store},
+    status::{Reporter, Reports},
     sweep::{Sweeper, Swept},
 };
 
@@ -35,9 +38,13 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// How often it is looked for changes that nothing brings on any more.
 const FIND: Duration = Duration::from_secs(30);
 
+/// How often it is looked whether the policies were listed.
+const LISTED: Duration = Duration::from_millis(50);
+
 /// The parts that have to be ready.
 struct Waiting {
     namespaces: Handle,
+    policies: Handle,
     rollouts: Handle,
     queue: Handle,
 }
@@ -53,6 +60,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let stop = tasks.stop();
     let waiting = Waiting {
         namespaces: readiness.wait_for("the namespaces"),
+        policies: readiness.wait_for("the policies"),
         rollouts: readiness.wait_for("the rollouts in flight"),
         queue: readiness.wait_for("the queue"),
     };
@@ -73,6 +81,9 @@ async fn execute(
     stop: CancellationToken,
 ) -> Result<(), BoxError> {
     let common = &args.common;
+    let prometheus =
+        Prometheus::new(&args.prometheus, &args.prometheus_token_file, &args.prometheus_ca_file)?;
+    let prometheus = Arc::new(prometheus);
     let stopped = stop.clone();
     let connected = async {
         let nats = nats::connect(&common.nats, Role::Executor, common.cluster.as_str()).await?;
@@ -90,6 +101,22 @@ async fn execute(
     );
     // Before the first list it would look as if everything was opted out, and nothing in flight.
     tokio::select! { told = listed.changed() => told?, () = stopped.cancelled() => return parts.run(&stop).await }
+
+    let policies = Policies::default();
+    let read = Readiness::default();
+    let reads = policies::follow(
+        client.clone(),
+        namespaces.clone(),
+        policies.clone(),
+        read.wait_for("the policies"),
+        stop.clone(),
+    );
+    parts.add("policies", reads);
+    // Before the first list nobody knows what may not be let through.
+    while read.check().is_err() {
+        tokio::select! { () = tokio::time::sleep(LISTED) => {}, () = stopped.cancelled() => return parts.run(&stop).await }
+    }
+    drop(waiting.policies);
 
     let (context, cluster) = (streams::jetstream(&nats), common.cluster.as_str().to_owned());
     let store = Store::new(context.clone(), &cluster, common.nats.replicas);
@@ -131,7 +158,17 @@ async fn execute(
     sweeper.recall().await;
     parts.add("sweep", sweeper.run(stop.clone()));
     let crash_loop = NonZeroU32::new(args.crash_loop_restarts);
-    let follower = Follower { worker: Arc::clone(&worker), crash_loop };
+    let reports = Reports::default();
+    let reporter = Reporter {
+        policies: policies.clone(),
+        deployments: worker.releaser.deployments.clone(),
+        reports: reports.clone(),
+        waiting: Arc::new(|| None),
+        events: worker.events.clone(),
+    };
+    parts.add("the status of policies", reporter.run(stop.clone()));
+    let checks = Checks { client: worker.releaser.deployments.client().clone(), prometheus };
+    let follower = Follower { worker: Arc::clone(&worker), policies, checks, reports, crash_loop };
     parts.add("rollouts", follower.run(waiting.rollouts, stop.clone()));
     let finder = Finder { view: view.clone(), worker: Arc::clone(&worker), interval: FIND };
     parts.add("what nothing brings on", finder.run(stop.clone()));

@@ -10,7 +10,9 @@ mod writer;
 use std::{future::Future, time::Duration};
 
 use async_nats::jetstream::{Context, stream::LastRawMessageErrorKind};
-use contract::{ChangeEvent, ChangeId, ChangeProgress, Digest, Phase, Pointer, envelope, stream, subject};
+use contract::{
+    ChangeEvent, ChangeId, ChangeProgress, Digest, Phase, Pointer, PolicyRef, envelope, stream, subject,
+};
 use ops::{
     chain,
     publish::{Kept, publish},
@@ -19,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{kubernetes::Note, told::Told};
 pub use self::{kubernetes::Recorder, reason::EventReason, writer::Writer};
-use crate::{deployments::Deployments, error::Failure, live::Live, metrics::Metrics};
+use crate::{deployments::Deployments, error::Failure, follow::Detail, live::Live, metrics::Metrics};
 
 /// Longest wait for an earlier message.
 const LOOK_UP: Duration = Duration::from_secs(3);
@@ -132,6 +134,14 @@ impl Events {
         self.recorder.note(about, EventReason::Held, &waits(about.change), 0);
     }
 
+    /// The queue of a policy goes on that this change of a Deployment had paused. On Kubernetes only; the policy's
+    /// status says so too.
+    pub(crate) fn resumed(&self, live: &Live, change: &ChangeId, policy: &PolicyRef) {
+        let Some(about) = Subject::of(live) else { return };
+        let message = format!("{policy} goes on after change {change} had failed");
+        self.recorder.note(&Subject { change, ..about }, EventReason::Resumed, &message, 0);
+    }
+
     /// Something was put on the queue: it is looked whether a change waits there.
     pub fn queued(&self, namespace: &str, name: &str) {
         self.recorder.look(namespace, name);
@@ -211,7 +221,7 @@ impl Events {
     }
 
     /// Publishes how far a rollout is, once; what is lost is followed by more.
-    pub async fn tell_progress(&self, live: &Live) -> Result<(), Failure> {
+    pub(crate) async fn tell_progress(&self, live: &Live, step: Detail) -> Result<(), Failure> {
         let Some(change) = live.state.change.clone() else { return Ok(()) };
         let progress = ChangeProgress {
             cluster: self.cluster.clone(),
@@ -222,6 +232,8 @@ impl Events {
             updated: live.status.updated,
             available: live.status.available,
             wanted: live.replicas,
+            soaking_until: step.soaking_until,
+            checking: step.checking,
         };
         let subject = subject::progress(&self.cluster, &live.namespace, &live.name)?;
         publish(&self.context, subject, &progress).await?;

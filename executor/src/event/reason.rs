@@ -24,11 +24,13 @@ pub enum EventReason {
     RolledBack,
     /// It was given up.
     Dead,
+    /// The queue that its failure had paused goes on.
+    Resumed,
 }
 
 impl EventReason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Held,
         Self::Retrying,
         Self::Released,
@@ -38,6 +40,7 @@ impl EventReason {
         Self::Cancelled,
         Self::RolledBack,
         Self::Dead,
+        Self::Resumed,
     ];
 
     /// The reason that goes with a phase.
@@ -84,6 +87,7 @@ impl EventReason {
             Self::Cancelled => ("ChangeCancelled", "Release", false),
             Self::RolledBack => ("ChangeRolledBack", "RollBack", true),
             Self::Dead => ("ChangeDead", "Release", true),
+            Self::Resumed => ("QueueResumed", "Resume", false),
         }
     }
 }

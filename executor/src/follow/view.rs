@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use contract::{ChangeId, Lane};
 use kube::runtime::watcher::Event;
 
+use super::{soak::Steady, stage::Step};
 use crate::{
     live::{Live, UnixMillis},
     slots::{Holder, Uid},
@@ -13,6 +14,9 @@ use crate::{
 
 /// Least time between two messages about the progress of one rollout.
 const PACE: UnixMillis = 1_000;
+
+/// What is told of how far a rollout is: pods that are new, that serve, that are wanted; and its step.
+type News = ((i64, i64, i64), Step);
 
 /// A rollout that is followed.
 #[derive(Clone, Debug)]
@@ -24,8 +28,12 @@ pub(super) struct Followed {
     pub(super) ending: bool,
     /// Not before then is its end tried again.
     pub(super) not_before: UnixMillis,
-    /// The numbers that were published last, and when.
-    pub(super) told: Option<((i64, i64, i64), UnixMillis)>,
+    /// What was published last, and when.
+    pub(super) told: Option<(News, UnixMillis)>,
+    /// What was seen of its completeness.
+    pub(super) steady: Steady,
+    /// How far it was when it was judged last.
+    pub(super) step: Step,
     /// What its pods say: why the rollout fails before its deadline.
     pub(super) crashed: Option<String>,
     source: usize,
@@ -42,7 +50,7 @@ impl Followed {
     /// `true` counts as told.
     pub(super) fn has_news(&mut self, now: UnixMillis) -> bool {
         let status = &self.live.status;
-        let numbers = (status.updated, status.available, self.live.replicas);
+        let numbers = ((status.updated, status.available, self.live.replicas), self.step);
         let news = self.told.is_none_or(|(told, at)| told != numbers && now - at >= PACE);
         if !news || !self.live.is_observed() {
             return false;
@@ -113,6 +121,8 @@ impl View {
             ending: same.is_some_and(|old| old.ending),
             not_before: same.map_or(0, |old| old.not_before),
             told: same.and_then(|old| old.told),
+            steady: same.map(|old| old.steady).unwrap_or_default(),
+            step: same.map(|old| old.step).unwrap_or_default(),
             crashed: same.and_then(|old| old.crashed.clone()),
             source,
             live,

@@ -163,9 +163,10 @@ impl<'s> Check<'s> {
         match before {
             None => Ok(kind),
             Some(before) if kind.fits(&before, &mut Vec::new()) => Ok(before.joined(&kind)),
-            Some(before) => {
-                Err(self.wrong(expr, format!("must be {before} like those before, and is {kind}")))
-            }
+            Some(before) => Err(self.wrong(
+                expr,
+                format!("must be {before} like those before, and is {kind}: write dyn() around it"),
+            )),
         }
     }
 }

@@ -10,6 +10,7 @@ mod certificates;
 mod cli;
 mod clients;
 mod events;
+mod expressions;
 mod faults;
 mod forgery;
 mod helm;

@@ -22,6 +22,8 @@ mod namespaces;
 mod patches;
 mod pauses;
 mod policy;
+mod policy_definitions;
+mod policy_resources;
 mod positions;
 mod queue;
 mod quiet;
@@ -37,6 +39,7 @@ mod stale;
 mod templates;
 mod uninstall;
 mod uninstall_release;
+mod verbs;
 mod webhook_away;
 
 /// Images of a Deployment's first, second and third version.

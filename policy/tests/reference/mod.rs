@@ -39,7 +39,7 @@ fn rows(schema: &Value, path: &str, table: &mut String) {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         let meaning = field["description"].as_str().unwrap_or_default().replace('|', "\\|");
         let must = if required(name) { ", required" } else { "" };
-        *table += &format!("| `{path}` | {}{must} | {meaning} |\n", value(name, field));
+        *table += &["| `", &path, "` | ", &value(name, field), must, " | ", &meaning, " |\n"].concat();
         if is_selector(name) || name == "conditions" {
             continue;
         }

@@ -12,6 +12,7 @@ from helm import CA, CHART, ELSEWHERE, KUBERNETES, OUTSIDE, PEM, Helm, identity,
 from hooks import Hooks
 from monitoring import Monitoring
 from nats import Nats
+from policies import PLURALS, ROLES_OF_PEOPLE, Policies
 from policy import Policy
 from workloads import EVERYTHING, Workloads
 
@@ -21,7 +22,14 @@ RELEASE_DEPLOYMENTS = {"apiGroups": ["apps"], "resources": ["deployments"], "ver
 LIST_REPLICA_SETS = {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]}
 WATCH_PODS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}
 WRITE_EVENTS = {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]}
-OF_EXECUTOR = [RELEASE_DEPLOYMENTS, LIST_REPLICA_SETS, WATCH_PODS, WRITE_EVENTS]
+OURS, READ = {"apiGroups": ["roadstead.dev"]}, ["get", "list", "watch"]
+POLICIES = [{**OURS, "resources": ["releasepolicies", "freezes"], "verbs": READ},
+            {**OURS, "resources": ["releasepolicies/status", "freezes/status"], "verbs": ["patch"]}]
+CLUSTER_POLICIES = [{**OURS, "resources": ["clusterreleasepolicies", "clusterfreezes"], "verbs": READ},
+                    {**OURS, "resources": ["clusterreleasepolicies/status", "clusterfreezes/status"], "verbs": ["patch"]}]
+RUN_JOBS = [{"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get"]},
+            {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": [*READ, "create"]}]
+OF_EXECUTOR = [RELEASE_DEPLOYMENTS, LIST_REPLICA_SETS, WATCH_PODS, WRITE_EVENTS, *POLICIES, *RUN_JOBS]
 WRITE_RECORD = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["roadstead-namespaces"],
                 "verbs": ["get", "patch", "update"]}
 CONFIGURATIONS = (("MutatingWebhookConfiguration", "zz-roadstead"), ("ValidatingWebhookConfiguration", "roadstead"))
@@ -36,10 +44,13 @@ def expected_identities(fullname, namespace):
         *((kind, None, part) for part in parts for kind in ("ClusterRole", "ClusterRoleBinding")),
         *(("ServiceAccount", namespace, part) for part in parts),
         *((kind, namespace, f"{fullname}-executor") for kind in ("Role", "RoleBinding")),
-        *(("ConfigMap", namespace, f"{fullname}-{content}") for content in ("settings", "namespaces"))}
+        *(("ConfigMap", namespace, f"{fullname}-{content}") for content in ("settings", "namespaces")),
+        *(("CustomResourceDefinition", None, f"{plural}.roadstead.dev") for plural in PLURALS),
+        *(("ClusterRole", None, f"{fullname}-{role}") for role in ROLES_OF_PEOPLE),
+        *((kind, None, f"{fullname}-verbs") for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"))}
 
 
-class Rendering(Admission, Certificates, Hooks, Monitoring, Nats, Policy, Workloads):
+class Rendering(Admission, Certificates, Hooks, Monitoring, Nats, Policies, Policy, Workloads):
     """The cases of one Helm; `helm` is set by the subclasses below."""
 
     helm: Helm
@@ -110,13 +121,13 @@ class Rendering(Admission, Certificates, Hooks, Monitoring, Nats, Policy, Worklo
         objects = self.helm.objects()
         self.assertEqual(self.rules(objects, "ClusterRole", "roadstead-webhook"), [READ_NAMESPACES, READ_DEPLOYMENTS])
         self.assertEqual(self.rules(objects, "ClusterRole", "roadstead-executor"),
-                         [READ_NAMESPACES, *OF_EXECUTOR])
+                         [READ_NAMESPACES, *CLUSTER_POLICIES, *OF_EXECUTOR])
         self.assertEqual(self.rules(objects, "Role", "roadstead-executor", "roadstead"), [WRITE_RECORD])
 
     def test_rights_with_namespaces_named_are_roles_in_them(self):
         objects = self.helm.objects(TWO_NAMESPACES)
-        for part in ("webhook", "executor"):
-            self.assertEqual(self.rules(objects, "ClusterRole", f"roadstead-{part}"), [READ_NAMESPACES])
+        for part, cluster in (("webhook", []), ("executor", CLUSTER_POLICIES)):
+            self.assertEqual(self.rules(objects, "ClusterRole", f"roadstead-{part}"), [READ_NAMESPACES, *cluster])
         for namespace in ("shop", "blog"):
             self.assertEqual(self.rules(objects, "Role", "roadstead-webhook", namespace), [READ_DEPLOYMENTS])
             self.assertEqual(self.rules(objects, "Role", "roadstead-executor", namespace), OF_EXECUTOR)
@@ -125,7 +136,8 @@ class Rendering(Admission, Certificates, Hooks, Monitoring, Nats, Policy, Worklo
 
     def test_each_role_is_bound_to_the_service_account_of_its_name(self):
         objects = self.helm.objects(TWO_NAMESPACES)
-        roles = [o for o in objects if o["kind"] in ("Role", "ClusterRole")]
+        people = [f"roadstead-{role}" for role in ROLES_OF_PEOPLE]
+        roles = [o for o in objects if o["kind"] in ("Role", "ClusterRole") and o["metadata"]["name"] not in people]
         for role in roles:
             name, namespace = role["metadata"]["name"], role["metadata"].get("namespace")
             binding = named(objects, f"{role['kind']}Binding", name, namespace)

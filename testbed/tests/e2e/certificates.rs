@@ -210,7 +210,8 @@ async fn keeps_the_bundle(
 ) -> Result<()> {
     let (release, chart) = (format!("{}-{suffix}", t.release), Release::chart().display().to_string());
     let namespaces = format!("namespaces={{{}}}", t.namespace);
-    let common = ["-n", &t.release, "--set", "webhook.url=https://127.0.0.1:1", "--set", &namespaces];
+    let values = format!("webhook.url=https://127.0.0.1:1,crds.install=false,{namespaces}");
+    let common = ["-n", &t.release, "--set", &values];
     helm(&[&["install", &release, &chart][..], &common].concat()).await?.ok()?;
     let configurations = Api::<MutatingWebhookConfiguration>::all(t.client.clone());
     let name = format!("zz-{release}");

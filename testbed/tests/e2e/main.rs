@@ -24,6 +24,8 @@ mod patches;
 mod pause;
 mod pauses;
 mod policy;
+mod policy_definitions;
+mod policy_resources;
 mod positions;
 mod queue;
 mod quiet;
@@ -40,6 +42,7 @@ mod stale;
 mod templates;
 mod uninstall;
 mod uninstall_release;
+mod verbs;
 mod webhook_away;
 
 /// Images of a Deployment's first, second and third version.

@@ -141,6 +141,12 @@ impl Set {
         }
     }
 
+    /// Whether there is a policy that may select Deployments of a namespace.
+    #[must_use]
+    pub fn speaks_of(&self, namespace: &str) -> bool {
+        ["", namespace].iter().any(|place| self.policies.contains_key(*place))
+    }
+
     /// Every policy.
     pub fn policies(&self) -> impl Iterator<Item = &Arc<Policy>> {
         self.policies.values().flatten()

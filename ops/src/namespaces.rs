@@ -40,10 +40,10 @@ impl OptedIn {
         }
     }
 
-    /// The lane of a change here; `asked` is the Deployment's own annotation.
+    /// The lane of a change here; `asked` is the Deployment's own annotation, `policies` what the policies gave it.
     #[must_use]
-    pub fn lane(&self, asked: Option<&str>) -> Lane {
-        Lane::resolve(asked, self.lane.as_deref(), self.urgent.as_deref())
+    pub fn lane(&self, asked: Option<&str>, policies: Option<Lane>) -> Lane {
+        Lane::resolve(asked, policies, self.lane.as_deref(), self.urgent.as_deref())
     }
 }
 

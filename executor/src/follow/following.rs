@@ -139,7 +139,7 @@ impl Following {
     /// The lane of a Deployment's changes; `None` where it is not served.
     fn lane(&self, live: &Live) -> Option<Lane> {
         let opted_in = self.worker.releaser.namespaces.get(&live.namespace)?;
-        Some(opted_in.lane(live.lane.as_deref()))
+        Some(opted_in.lane(live.lane.as_deref(), live.state.default_lane))
     }
 
     /// Whether a rollout has come to its end; if so, has it written. Not before the first count: its slot could not

@@ -151,7 +151,7 @@ impl Viewer {
                     told?;
                     let map = changed.borrow_and_update().clone();
                     self.view.with(|index| index.assign(|namespace, asked| {
-                        Some(map.get(namespace)?.lane(asked.map(Lane::as_str)))
+                        Some(map.get(namespace)?.lane(None, asked))
                     }));
                 }
                 _ = tick.tick() => {
@@ -193,10 +193,10 @@ impl Viewer {
 
     fn held(&self, namespace: &str, object: &Object) -> Option<Held> {
         let state = State::of(object.metadata.annotations.as_ref(), object.metadata.labels.as_ref());
-        let asked = object.annotations().get(LANE).and_then(|text| text.parse().ok());
+        let asked = object.annotations().get(LANE).and_then(|text| text.parse().ok()).or(state.default_lane);
         let attempt = state.attempt();
         let change = state.change.filter(|_| state.gate == Some(contract::Gate::Closed))?;
-        let lane = self.namespaces.get(namespace).map(|opted_in| opted_in.lane(asked.map(Lane::as_str)));
+        let lane = self.namespaces.get(namespace).map(|opted_in| opted_in.lane(None, asked));
         Some(Held { change, attempt, asked, lane })
     }
 }

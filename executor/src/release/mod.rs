@@ -156,7 +156,10 @@ impl Releaser {
         match self.namespaces.get(namespace) {
             None => Standing::OptedOut,
             Some(opted_in) if !self.swept.contains(namespace, &opted_in.uid) => Standing::NotSwept,
-            Some(opted_in) => Standing::Served(opted_in.lane(live.and_then(|live| live.lane.as_deref()))),
+            Some(opted_in) => Standing::Served(opted_in.lane(
+                live.and_then(|live| live.lane.as_deref()),
+                live.and_then(|live| live.state.default_lane),
+            )),
         }
     }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect is to stop there")]
 
 mod aborts;
+mod admission_policies;
 mod break_glass;
 mod callout;
 mod certificates;

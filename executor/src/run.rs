@@ -9,6 +9,7 @@ use ops::{
     BoxError, admin, kubernetes,
     namespaces::{self, Namespaces},
     nats,
+    policies::{self, Policies},
     readiness::{Handle, Readiness},
     streams,
     tasks::Tasks,
@@ -23,6 +24,7 @@ use crate::{
     event::{self, Events},
     follow::Follower,
     metrics::Metrics,
+    policy::{Judge, Nudger},
     queue::{self, Publisher, View, Viewer},
     release::Releaser,
     slots::{Keeper, Room, Store},
@@ -35,9 +37,13 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// How often it is looked for changes that nothing brings on any more.
 const FIND: Duration = Duration::from_secs(30);
 
+/// How often it is looked whether the policies were listed.
+const LISTED: Duration = Duration::from_millis(50);
+
 /// The parts that have to be ready.
 struct Waiting {
     namespaces: Handle,
+    policies: Handle,
     rollouts: Handle,
     queue: Handle,
 }
@@ -53,6 +59,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let stop = tasks.stop();
     let waiting = Waiting {
         namespaces: readiness.wait_for("the namespaces"),
+        policies: readiness.wait_for("the policies"),
         rollouts: readiness.wait_for("the rollouts in flight"),
         queue: readiness.wait_for("the queue"),
     };
@@ -91,6 +98,22 @@ async fn execute(
     // Before the first list it would look as if everything was opted out, and nothing in flight.
     tokio::select! { told = listed.changed() => told?, () = stopped.cancelled() => return parts.run(&stop).await }
 
+    let policies = Policies::default();
+    let read = Readiness::default();
+    let reads = policies::follow(
+        client.clone(),
+        namespaces.clone(),
+        policies.clone(),
+        read.wait_for("the policies"),
+        stop.clone(),
+    );
+    parts.add("policies", reads);
+    // Before the first list nobody knows what may not be let through.
+    while read.check().is_err() {
+        tokio::select! { () = tokio::time::sleep(LISTED) => {}, () = stopped.cancelled() => return parts.run(&stop).await }
+    }
+    drop(waiting.policies);
+
     let (context, cluster) = (streams::jetstream(&nats), common.cluster.as_str().to_owned());
     let store = Store::new(context.clone(), &cluster, common.nats.replicas);
     let room = Room::new(args.slots, args.urgent_slots);
@@ -100,8 +123,9 @@ async fn execute(
     let deployments = Deployments::new(client);
     let (recorder, writer) = event::recorder(deployments.clone(), &metrics, instance());
     parts.add("Kubernetes Events", writer.run(stop.clone()));
+    let judge = Judge::new(policies, namespaces.clone(), deployments.clone(), slots.clone());
     let worker = Arc::new(Worker {
-        releaser: Releaser { deployments, namespaces, swept: Swept::default(), slots },
+        releaser: Releaser { deployments, namespaces, swept: Swept::default(), slots, judge },
         events: Events::new(context.clone(), cluster.clone(), metrics.clone(), recorder),
         cluster,
         metrics,
@@ -133,6 +157,8 @@ async fn execute(
     let crash_loop = NonZeroU32::new(args.crash_loop_restarts);
     let follower = Follower { worker: Arc::clone(&worker), crash_loop };
     parts.add("rollouts", follower.run(waiting.rollouts, stop.clone()));
+    let nudger = Nudger { view: view.clone(), worker: Arc::clone(&worker) };
+    parts.add("what waits for rules", nudger.run(stop.clone()));
     let finder = Finder { view: view.clone(), worker: Arc::clone(&worker), interval: FIND };
     parts.add("what nothing brings on", finder.run(stop.clone()));
     let consumer = Consumer { context, replicas: common.nats.replicas, vacancies, worker, view };

@@ -94,6 +94,8 @@ pub struct Validation {
 pub struct Frost {
     /// The object.
     pub reference: PolicyRef,
+    /// `metadata.generation`
+    pub generation: i64,
     /// Why.
     pub reason: String,
     /// Who can be asked.
@@ -271,19 +273,23 @@ impl Frost {
     /// Reads a freeze.
     #[must_use]
     pub fn of(freeze: &Freeze) -> Self {
-        Self::read(reference(PolicyKind::Freeze, &freeze.metadata), &freeze.spec, None)
+        let generation = freeze.metadata.generation.unwrap_or_default();
+        Self { generation, ..Self::read(reference(PolicyKind::Freeze, &freeze.metadata), &freeze.spec, None) }
     }
 
     /// As [`Frost::of`], for one of the cluster.
     #[must_use]
     pub fn of_cluster(freeze: &ClusterFreeze) -> Self {
         let namespaces = freeze.spec.namespace_selector.as_ref();
-        Self::read(reference(PolicyKind::ClusterFreeze, &freeze.metadata), &freeze.spec.freeze, namespaces)
+        let reference = reference(PolicyKind::ClusterFreeze, &freeze.metadata);
+        let generation = freeze.metadata.generation.unwrap_or_default();
+        Self { generation, ..Self::read(reference, &freeze.spec.freeze, namespaces) }
     }
 
     fn read(reference: PolicyRef, spec: &FreezeSpec, namespaces: Option<&LabelSelector>) -> Self {
         Self {
             reference,
+            generation: 0,
             reason: spec.reason.clone(),
             owner: spec.owner.clone(),
             from: spec.from.as_ref().map(|from| from.0.as_millisecond()),

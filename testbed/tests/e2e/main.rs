@@ -21,6 +21,7 @@ mod messages;
 mod namespaces;
 mod patches;
 mod pauses;
+mod policies;
 mod policy;
 mod positions;
 mod queue;
@@ -38,6 +39,7 @@ mod templates;
 mod uninstall;
 mod uninstall_release;
 mod webhook_away;
+mod windows_open;
 
 /// Images of a Deployment's first, second and third version.
 const V1: &str = "registry.test/web:1";

@@ -51,7 +51,7 @@ impl Worker {
             None => delivery.wake().map(|wake| wake.sequence).unwrap_or_default(),
         };
         let (lane, own) = (pick.place.lane, (&*namespace, &*name));
-        let (choice, is_done) = view.with(|index| {
+        let (lane, choice, is_done) = view.with(|index| {
             let queued = delivery.queued();
             let is_done = queued.as_ref().is_some_and(|queued| index.is_done(queued));
             if let Some(queued) = queued.filter(|_| !is_done) {
@@ -59,12 +59,14 @@ impl Worker {
                 index.queued(&namespace, &name, queued, now());
             }
             let woken = if pick.place.shard.is_none() { index.choose_woken(lane, own) } else { None };
-            let choice = match woken {
-                Some((space, first)) if (&*space, &*first) == own => Choice::Own,
-                Some((space, first)) => Choice::Instead(space, first),
-                None => index.choose((lane, shard(&namespace)), pick.turn.as_ref(), own, sequence),
-            };
-            (choice, is_done)
+            match woken {
+                Some((_, (space, first))) if (&*space, &*first) == own => (lane, Choice::Own, is_done),
+                Some((lane, (space, first))) => (lane, Choice::Instead(space, first), is_done),
+                None => {
+                    let at = (lane, shard(&namespace));
+                    (lane, index.choose(at, pick.turn.as_ref(), own, sequence), is_done)
+                }
+            }
         });
         if is_done && choice == Choice::Own {
             return Outcome::Done;

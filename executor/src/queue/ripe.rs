@@ -126,19 +126,25 @@ impl Index {
         }
     }
 
-    /// A second look at a change that waits for a rule was delivered: which one of the lane comes first. It is in hand
-    /// then; where it is another one, the one that was delivered stays to be looked at. `None`: it waits for no rule.
+    /// A second look at a change that waits for a rule was delivered: which one comes first, of its lane or of a more
+    /// urgent one. It is in hand then; where it is another one, the one that was delivered stays to be looked at. `None`:
+    /// it waits for no rule.
     #[must_use]
-    pub fn choose_woken(&mut self, lane: Lane, (namespace, name): (&str, &str)) -> Option<(Name, Name)> {
+    pub fn choose_woken(
+        &mut self,
+        lane: Lane,
+        (namespace, name): (&str, &str),
+    ) -> Option<(Lane, (Name, Name))> {
         let entry = self.spaces.get(namespace)?.entries.get(name)?;
         if entry.held.lane != Some(lane) || entry.stand != Stand::Aside || entry.rules().is_empty() {
             return None;
         }
         self.change(namespace, name, Entry::ripen);
-        let first = self.ripest(lane)?;
+        let mut lanes = Lane::ALL.into_iter().filter(|other| *other <= lane);
+        let (lane, first) = lanes.find_map(|lane| Some((lane, self.ripest(lane)?)))?;
         self.change(&first.0, &first.1, |entry| (entry.ripe, entry.stand) = (false, Stand::InHand));
         self.had_turn(&first.0, lane);
-        Some(first)
+        Some((lane, first))
     }
 
     fn ripest(&self, lane: Lane) -> Option<(Name, Name)> {
@@ -295,13 +301,17 @@ mod tests {
 
     #[test]
     fn a_second_look_lets_the_first_of_its_lane_go_before_its_own_change() {
-        let changes = [("a", "first", Lane::Normal), ("a", "second", Lane::Normal)];
+        let changes =
+            [("a", "first", Lane::Normal), ("a", "second", Lane::Normal), ("a", "fix", Lane::Urgent)];
         let mut index = index(&changes, Rule::Window, Some(5));
         index.ripen_due(5);
-        let first = index.choose_woken(Lane::Normal, ("a", "second")).unwrap();
-        assert_eq!((&*first.0, &*first.1), ("a", "first"));
-        let own = index.choose_woken(Lane::Normal, ("a", "second")).unwrap();
-        assert_eq!(&*own.1, "second", "the other one is in hand");
+        let mut woken = || {
+            let (lane, (_, name)) = index.choose_woken(Lane::Normal, ("a", "second"))?;
+            Some((lane, name.to_string()))
+        };
+        assert_eq!(woken(), Some((Lane::Urgent, "fix".into())));
+        assert_eq!(woken(), Some((Lane::Normal, "first".into())));
+        assert_eq!(woken(), Some((Lane::Normal, "second".into())), "the others are in hand");
         assert_eq!(index.choose_woken(Lane::Normal, ("a", "second")), None, "so is this one");
     }
 

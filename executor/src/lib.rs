@@ -12,6 +12,7 @@ pub mod follow;
 pub mod live;
 pub mod metrics;
 pub mod outcome;
+pub mod policy;
 pub mod queue;
 pub mod release;
 mod replica_sets;

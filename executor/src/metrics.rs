@@ -1,6 +1,6 @@
 //! What the executor counts. Never an object's name as a label.
 
-use contract::{Lane, Phase};
+use contract::{Lane, Phase, Rule};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -32,6 +32,11 @@ struct ResultLabels {
 /// What the checks of a rollout can come to.
 const RESULTS: [&str; 2] = ["passed", "failed"];
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RuleLabels {
+    rule: &'static str,
+}
+
 /// The executor's metrics.
 #[derive(Clone, Default)]
 pub struct Metrics {
@@ -45,6 +50,7 @@ pub struct Metrics {
     slots_urgent: Gauge,
     slots_in_use: Gauge,
     waiting: Family<LaneLabels, Gauge>,
+    waiting_for_rule: Family<RuleLabels, Gauge>,
     oldest_waiting: Family<LaneLabels, Gauge>,
     concurrency: Gauge,
     followed: Gauge,
@@ -67,6 +73,9 @@ impl Metrics {
             drop(metrics.received.get_or_create(&labels));
             drop(metrics.waiting.get_or_create(&labels));
             drop(metrics.oldest_waiting.get_or_create(&labels));
+        }
+        for rule in Rule::ALL {
+            drop(metrics.waiting_for_rule.get_or_create(&RuleLabels { rule: rule.as_str() }));
         }
         for phase in Phase::ALL {
             drop(metrics.outcomes.get_or_create(&PhaseLabels { phase: phase.as_str() }));
@@ -102,6 +111,11 @@ impl Metrics {
             metrics.slots_in_use.clone(),
         );
         registry.register("queue_depth", "Changes that wait, by lane", metrics.waiting.clone());
+        registry.register(
+            "waiting_for_rule",
+            "Changes that a policy or a freeze lets wait, by the rule that lasts longest",
+            metrics.waiting_for_rule.clone(),
+        );
         registry.register(
             "queue_oldest_timestamp_seconds",
             "When the oldest waiting change was queued, as a Unix time; 0: none waits; by lane",
@@ -218,6 +232,12 @@ impl Metrics {
         let labels = LaneLabels { lane: lane.as_str() };
         self.waiting.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
         self.oldest_waiting.get_or_create(&labels).set(oldest.unwrap_or_default() / 1_000);
+    }
+
+    /// Changes that a rule lets wait.
+    pub fn waiting_for_rule(&self, rule: Rule, count: usize) {
+        let labels = RuleLabels { rule: rule.as_str() };
+        self.waiting_for_rule.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Rollouts that are followed.

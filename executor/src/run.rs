@@ -25,6 +25,7 @@ use crate::{
     event::{self, Events},
     follow::Follower,
     metrics::Metrics,
+    policy::{Judge, Nudger},
     queue::{self, Publisher, View, Viewer},
     release::Releaser,
     slots::{Keeper, Room, Store},
@@ -127,8 +128,16 @@ async fn execute(
     let deployments = Deployments::new(client);
     let (recorder, writer) = event::recorder(deployments.clone(), &metrics, instance());
     parts.add("Kubernetes Events", writer.run(stop.clone()));
+    let reports = Reports::default();
+    let judge = Judge {
+        policies: policies.clone(),
+        namespaces: namespaces.clone(),
+        deployments: deployments.clone(),
+        slots: slots.clone(),
+        reports: reports.clone(),
+    };
     let worker = Arc::new(Worker {
-        releaser: Releaser { deployments, namespaces, swept: Swept::default(), slots },
+        releaser: Releaser { deployments, namespaces, swept: Swept::default(), slots, judge },
         events: Events::new(context.clone(), cluster.clone(), metrics.clone(), recorder),
         cluster,
         metrics,
@@ -158,18 +167,22 @@ async fn execute(
     sweeper.recall().await;
     parts.add("sweep", sweeper.run(stop.clone()));
     let crash_loop = NonZeroU32::new(args.crash_loop_restarts);
-    let reports = Reports::default();
+    let waiting_for = view.clone();
     let reporter = Reporter {
         policies: policies.clone(),
         deployments: worker.releaser.deployments.clone(),
         reports: reports.clone(),
-        waiting: Arc::new(|| None),
+        waiting: Arc::new(move || {
+            waiting_for.with(|index| index.is_complete().then(|| index.waiting_for_policies()))
+        }),
         events: worker.events.clone(),
     };
     parts.add("the status of policies", reporter.run(stop.clone()));
     let checks = Checks { client: worker.releaser.deployments.client().clone(), prometheus };
     let follower = Follower { worker: Arc::clone(&worker), policies, checks, reports, crash_loop };
     parts.add("rollouts", follower.run(waiting.rollouts, stop.clone()));
+    let nudger = Nudger { view: view.clone(), worker: Arc::clone(&worker) };
+    parts.add("what waits for rules", nudger.run(stop.clone()));
     let finder = Finder { view: view.clone(), worker: Arc::clone(&worker), interval: FIND };
     parts.add("what nothing brings on", finder.run(stop.clone()));
     let consumer = Consumer { context, replicas: common.nats.replicas, vacancies, worker, view };

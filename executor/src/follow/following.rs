@@ -263,9 +263,12 @@ impl Following {
     /// What rolls out now, as holders of slots.
     fn rolling(&self) -> BTreeMap<Uid, Holder> {
         let rolls = self.view.iter().filter(|(_, followed)| rolls_out(&followed.live.state));
-        rolls
-            .filter_map(|(uid, followed)| Some((uid.clone(), followed.holder(self.lane(&followed.live)?)?)))
-            .collect()
+        let judge = &self.worker.releaser.judge;
+        let holder = |followed: &Followed| {
+            let lane = self.lane(&followed.live)?;
+            followed.holder(lane, &judge.selected(&followed.live).limits())
+        };
+        rolls.filter_map(|(uid, followed)| Some((uid.clone(), holder(followed)?))).collect()
     }
 
     pub(super) fn done(&mut self, done: Done) {

@@ -9,7 +9,7 @@ use kube::runtime::watcher::Event;
 use super::{soak::Steady, stage::Step};
 use crate::{
     live::{Live, UnixMillis},
-    slots::{Holder, Uid},
+    slots::{Holder, Limit, Uid},
 };
 
 /// Least time between two messages about the progress of one rollout.
@@ -41,8 +41,8 @@ pub(super) struct Followed {
 
 impl Followed {
     /// It as the holder of a slot. Paused by its owner it takes no room, until it is resumed.
-    pub(super) fn holder(&self, lane: Lane) -> Option<Holder> {
-        let holder = Holder::of(&self.live, lane, self.since)?;
+    pub(super) fn holder(&self, lane: Lane, limits: &[Limit]) -> Option<Holder> {
+        let holder = Holder::of(&self.live, lane, self.since, limits)?;
         Some(Holder { counts: !self.live.paused, ..holder })
     }
 

@@ -24,6 +24,7 @@ mod namespaces;
 mod patches;
 mod pause;
 mod pauses;
+mod policies;
 mod policy;
 mod policy_definitions;
 mod policy_resources;
@@ -45,6 +46,7 @@ mod uninstall;
 mod uninstall_release;
 mod verbs;
 mod webhook_away;
+mod windows_open;
 
 /// Images of a Deployment's first, second and third version.
 const V1: &str = "registry.test/web:1";

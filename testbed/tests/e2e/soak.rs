@@ -53,7 +53,7 @@ pub(crate) async fn status_that(
 fn complete_since(web: &Deployment) -> Result<Timestamp> {
     let conditions = web.status.as_ref().and_then(|status| status.conditions.as_ref());
     let mut conditions = conditions.into_iter().flatten();
-    let progressing = conditions.find(|condition| condition.type_ == "Progressing");
+    let progressing = conditions.find(|condition| condition.type_.as_deref() == Some("Progressing"));
     let updated = progressing.and_then(|condition| condition.last_update_time.as_ref());
     Ok(updated.context("it has no condition Progressing")?.0)
 }

@@ -160,6 +160,9 @@ impl Publisher {
             attempts: None,
             error: None,
             next_try: None,
+            obstacles: vec![],
+            observed: vec![],
+            r#override: None,
         };
         let subject = subject::event(cluster, namespace, name, Phase::Held)?;
         ops::publish::publish(&self.context, subject, &event).await?;

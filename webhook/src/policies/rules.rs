@@ -7,7 +7,7 @@ use contract::Lane;
 use ops::{namespaces::Namespaces, policies::Policies};
 use policy::{
     expression::{Expression, Json, Subject},
-    resource::{Action, Mode},
+    resource::Action,
     set::{Labels, Selected},
     validation::{Finding, Moment, findings},
 };
@@ -72,13 +72,8 @@ fn evaluate(
     } else {
         (request.object_text()?, None, "{}")
     };
-    let subject = Subject {
-        object: Json::Text(object),
-        old_object: old_object.map(Json::Text),
-        request: Some(Json::Text(asked)),
-        namespace: request.namespace(),
-        namespace_labels,
-    };
+    let subject =
+        Subject::submitted(object, old_object, Json::Text(asked), request.namespace(), namespace_labels);
     Ok(findings(&selected.policies, &subject, Moment::Submitted))
 }
 
@@ -96,14 +91,8 @@ impl hold::Policies for Rules {
         let selected = set.select(namespace, &opted_in.labels, &request.labels()?);
         let findings = evaluate(request, &selected, &opted_in.labels)?;
         self.record(request, &findings);
-        Ok(opinion(lane(&selected), &findings))
+        Ok(opinion(selected.lane(), &findings))
     }
-}
-
-/// The least urgent lane of the policies that are obeyed.
-fn lane(selected: &Selected<'_>) -> Option<Lane> {
-    let obeyed = selected.policies.iter().filter(|policy| policy.mode == Mode::Enforce);
-    obeyed.filter_map(|policy| policy.lane).max()
 }
 
 pub(super) fn opinion(lane: Option<Lane>, findings: &[Finding]) -> Opinion {

@@ -103,20 +103,9 @@ async fn execute(
     // Before the first list it would look as if everything was opted out, and nothing in flight.
     tokio::select! { told = listed.changed() => told?, () = stopped.cancelled() => return parts.run(&stop).await }
 
-    let policies = Policies::default();
-    let read = Readiness::default();
-    let reads = policies::follow(
-        client.clone(),
-        namespaces.clone(),
-        policies.clone(),
-        read.wait_for("the policies"),
-        stop.clone(),
-    );
-    parts.add("policies", reads);
-    // Before the first list nobody knows what may not be let through.
-    while read.check().is_err() {
-        tokio::select! { () = tokio::time::sleep(LISTED) => {}, () = stopped.cancelled() => return parts.run(&stop).await }
-    }
+    let Some(policies) = listed_policies(&mut parts, &client, &namespaces, &stop).await else {
+        return parts.run(&stop).await;
+    };
     drop(waiting.policies);
 
     let (context, cluster) = (streams::jetstream(&nats), common.cluster.as_str().to_owned());
@@ -192,6 +181,24 @@ async fn execute(
     // What was said last is to arrive; nobody waits for a server that is gone.
     let _ = tokio::time::timeout(FLUSH, nats.flush()).await;
     ended
+}
+
+/// Follows the policies from their first list on: before it nobody knows what may not be let through. `None`: it was
+/// told to stop before.
+async fn listed_policies(
+    parts: &mut Parts,
+    client: &Client,
+    namespaces: &Namespaces,
+    stop: &CancellationToken,
+) -> Option<Policies> {
+    let (policies, read) = (Policies::default(), Readiness::default());
+    let ready = read.wait_for("the policies");
+    let follow = policies::follow(client.clone(), namespaces.clone(), policies.clone(), ready, stop.clone());
+    parts.add("policies", follow);
+    while read.check().is_err() {
+        tokio::select! { () = tokio::time::sleep(LISTED) => {}, () = stop.cancelled() => return None }
+    }
+    Some(policies)
 }
 
 /// Name of this process in Kubernetes Events: that of its pod or host.

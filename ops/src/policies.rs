@@ -29,18 +29,15 @@ pub struct Policies {
     changed: Arc<watch::Sender<u64>>,
 }
 
-/// One object of any kind, compiled.
-#[derive(Clone)]
-enum Compiled {
-    Policy(Arc<Policy>),
-    Freeze(Arc<Frost>),
-}
+/// What is done with an object of a kind.
+type Put<K> = fn(&mut Set, &K);
 
 /// A kind that is followed, of the whole cluster or of one namespace.
-struct Kind<K> {
+struct Watched<K> {
     kind: PolicyKind,
-    compile: fn(&K) -> Compiled,
+    put: Put<K>,
     policies: Policies,
+    ready: Option<Arc<Handle>>,
     stop: CancellationToken,
 }
 
@@ -73,15 +70,6 @@ impl Policies {
     }
 }
 
-impl Compiled {
-    fn put(&self, set: &mut Set) {
-        match self {
-            Self::Policy(policy) => set.put(Arc::clone(policy)),
-            Self::Freeze(frost) => set.put_freeze(Arc::clone(frost)),
-        }
-    }
-}
-
 /// Keeps the view true until told to stop. Drops `ready` after the first list of every kind; a kind that the API server
 /// does not know counts as listed, and is asked for again.
 ///
@@ -94,42 +82,58 @@ pub async fn follow(
     ready: Handle,
     stop: CancellationToken,
 ) -> Result<(), BoxError> {
-    let ready = Arc::new(ready);
+    let ready = Some(Arc::new(ready));
     let mut follows = Vec::new();
     for api in namespaces.apis(&client, Api::all, Api::namespaced) {
-        let compile: fn(&ReleasePolicy) -> Compiled = |object| Compiled::Policy(Arc::new(Policy::of(object)));
-        let kind =
-            Kind { kind: PolicyKind::ReleasePolicy, compile, policies: policies.clone(), stop: stop.clone() };
-        follows.push(kind.follow(api, Arc::clone(&ready)).boxed());
+        let (policies, ready, stop) = (policies.clone(), ready.clone(), stop.clone());
+        let put: Put<ReleasePolicy> = |set, object| {
+            let known = known(set, PolicyKind::ReleasePolicy, object);
+            let known = known.and_then(|known| known.renewed(&object.metadata, object.status.as_ref()));
+            set.put(Arc::new(known.unwrap_or_else(|| Policy::of(object))));
+        };
+        follows.push(
+            Watched { kind: PolicyKind::ReleasePolicy, put, policies, ready, stop }.follow(api).boxed(),
+        );
     }
     for api in namespaces.apis(&client, Api::all, Api::namespaced) {
-        let compile: fn(&Freeze) -> Compiled = |object| Compiled::Freeze(Arc::new(Frost::of(object)));
-        let kind = Kind { kind: PolicyKind::Freeze, compile, policies: policies.clone(), stop: stop.clone() };
-        follows.push(kind.follow(api, Arc::clone(&ready)).boxed());
+        let (policies, ready, stop) = (policies.clone(), ready.clone(), stop.clone());
+        let put: Put<Freeze> = |set, object| set.put_freeze(Arc::new(Frost::of(object)));
+        follows.push(Watched { kind: PolicyKind::Freeze, put, policies, ready, stop }.follow(api).boxed());
     }
-    let compile: fn(&ClusterReleasePolicy) -> Compiled =
-        |object| Compiled::Policy(Arc::new(Policy::of_cluster(object)));
-    let kind = Kind {
+    let put: Put<ClusterReleasePolicy> = |set, object| {
+        let known = known(set, PolicyKind::ClusterReleasePolicy, object);
+        let known = known.and_then(|known| known.renewed(&object.metadata, object.status.as_ref()));
+        set.put(Arc::new(known.unwrap_or_else(|| Policy::of_cluster(object))));
+    };
+    let of_cluster = Watched {
         kind: PolicyKind::ClusterReleasePolicy,
-        compile,
+        put,
         policies: policies.clone(),
+        ready: ready.clone(),
         stop: stop.clone(),
     };
-    follows.push(kind.follow(Api::all(client.clone()), Arc::clone(&ready)).boxed());
-    let compile: fn(&ClusterFreeze) -> Compiled =
-        |object| Compiled::Freeze(Arc::new(Frost::of_cluster(object)));
-    let kind = Kind { kind: PolicyKind::ClusterFreeze, compile, policies, stop };
-    follows.push(kind.follow(Api::all(client), ready).boxed());
+    follows.push(of_cluster.follow(Api::all(client.clone())).boxed());
+    let put: Put<ClusterFreeze> = |set, object| set.put_freeze(Arc::new(Frost::of_cluster(object)));
+    let of_cluster = Watched { kind: PolicyKind::ClusterFreeze, put, policies, ready, stop };
+    follows.push(of_cluster.follow(Api::all(client)).boxed());
     join_all(follows).await;
     Ok(())
 }
 
-impl<K> Kind<K>
+/// The policy as it was read before.
+fn known<'a, K: Resource>(set: &'a Set, kind: PolicyKind, object: &K) -> Option<&'a Arc<Policy>> {
+    set.policy(&reference(kind, object))
+}
+
+fn reference<K: Resource>(kind: PolicyKind, object: &K) -> PolicyRef {
+    PolicyRef { kind, namespace: object.namespace(), name: object.name_any() }
+}
+
+impl<K> Watched<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    async fn follow(self, api: Api<K>, ready: Arc<Handle>) {
-        let mut ready = Some(ready);
+    async fn follow(mut self, api: Api<K>) {
         let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
         let (mut known, mut listed) = (HashSet::new(), HashSet::new());
         let mut told = false;
@@ -139,20 +143,20 @@ where
             match event {
                 Ok(watcher::Event::Init) => listed.clear(),
                 Ok(watcher::Event::InitApply(object)) => {
-                    listed.insert(self.put(&object));
+                    listed.insert(self.learn(&object));
                 }
                 Ok(watcher::Event::InitDone) => {
                     let gone: Vec<_> = known.difference(&listed).cloned().collect();
                     self.policies.change(|set| gone.iter().for_each(|reference| set.remove(reference)));
                     known = std::mem::take(&mut listed);
                     told = false;
-                    ready.take();
+                    self.ready.take();
                 }
                 Ok(watcher::Event::Apply(object)) => {
-                    known.insert(self.put(&object));
+                    known.insert(self.learn(&object));
                 }
                 Ok(watcher::Event::Delete(object)) => {
-                    let reference = self.reference(&object);
+                    let reference = reference(self.kind, &object);
                     self.policies.change(|set| set.remove(&reference));
                     known.remove(&reference);
                 }
@@ -164,7 +168,7 @@ where
                         tracing::warn!(kind, error = chain(&error), "the policies are not read{hint}");
                     }
                     if absent {
-                        ready.take();
+                        self.ready.take();
                         tokio::select! { () = tokio::time::sleep(ABSENT) => {}, () = self.stop.cancelled() => {} }
                     }
                 }
@@ -172,14 +176,9 @@ where
         }
     }
 
-    fn put(&self, object: &K) -> PolicyRef {
-        let compiled = (self.compile)(object);
-        self.policies.change(|set| compiled.put(set));
-        self.reference(object)
-    }
-
-    fn reference(&self, object: &K) -> PolicyRef {
-        PolicyRef { kind: self.kind, namespace: object.namespace(), name: object.name_any() }
+    fn learn(&self, object: &K) -> PolicyRef {
+        self.policies.change(|set| (self.put)(set, object));
+        reference(self.kind, object)
     }
 }
 

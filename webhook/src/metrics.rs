@@ -115,22 +115,7 @@ impl Metrics {
             certificate_failures: Counter::default(),
             connections: Gauge::default(),
         };
-        for (webhook, verdicts) in VERDICTS {
-            for (verdict, operation) in
-                verdicts.iter().flat_map(|verdict| OPERATIONS.map(|one| (verdict, one)))
-            {
-                drop(metrics.reviews.get_or_create(&ReviewLabels { webhook, operation, verdict }));
-            }
-        }
-        for (action, mode) in ACTIONS.into_iter().flat_map(|action| MODES.map(|mode| (action, mode))) {
-            drop(metrics.findings.get_or_create(&FindingLabels { action, mode }));
-        }
-        for result in READS {
-            drop(metrics.reads.get_or_create(&ReadLabels { result }));
-        }
-        for reason in REASONS {
-            drop(metrics.rejected.get_or_create(&RejectLabels { reason }));
-        }
+        metrics.begin_at_zero();
         registry.register(
             "reviews",
             "Reviews answered, by webhook, operation and verdict",
@@ -201,6 +186,26 @@ impl Metrics {
         );
         registry.register("connections", "Connections that are open", metrics.connections.clone());
         metrics
+    }
+
+    /// Every series that is known beforehand: one that is missing until it counts cannot be told from none.
+    fn begin_at_zero(&self) {
+        for (webhook, verdicts) in VERDICTS {
+            for (verdict, operation) in
+                verdicts.iter().flat_map(|verdict| OPERATIONS.map(|one| (verdict, one)))
+            {
+                drop(self.reviews.get_or_create(&ReviewLabels { webhook, operation, verdict }));
+            }
+        }
+        for (action, mode) in ACTIONS.into_iter().flat_map(|action| MODES.map(|mode| (action, mode))) {
+            drop(self.findings.get_or_create(&FindingLabels { action, mode }));
+        }
+        for result in READS {
+            drop(self.reads.get_or_create(&ReadLabels { result }));
+        }
+        for reason in REASONS {
+            drop(self.rejected.get_or_create(&RejectLabels { reason }));
+        }
     }
 
     /// A review was answered.

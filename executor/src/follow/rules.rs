@@ -61,11 +61,12 @@ impl Rules {
     pub(super) fn fulfilled(&self) -> String {
         let mut told = "rolled out".to_owned();
         if !self.soak.is_zero() {
-            told += &format!("; it stayed complete for {}", humantime::format_duration(self.soak));
+            let soak = humantime::format_duration(self.soak);
+            told = format!("{told}; it stayed complete for {soak}");
         }
         if !self.checks.is_empty() {
             let names: Vec<_> = self.checks.iter().map(|asked| &*asked.check.name).collect();
-            told += &format!("; its checks succeeded: {}", names.join(", "));
+            told = format!("{told}; its checks succeeded: {}", names.join(", "));
         }
         told
     }

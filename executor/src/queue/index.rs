@@ -62,7 +62,7 @@ impl Index {
                     let placed = old.held.lane == entry.held.lane || old.place >= UNPLACED;
                     let held = entry.held;
                     let ripe = old.ripe || (old.held.says != held.says && !old.rules().is_empty());
-                    entry = Entry { held, source, ripe, ..old };
+                    entry = Entry { held, ripe, source, ..old };
                     if !placed {
                         // It was queued in another lane, and will be in this one.
                         (entry.place, entry.stand) = (place, Stand::InLine);

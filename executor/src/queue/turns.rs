@@ -103,7 +103,7 @@ impl Index {
             return Choice::Instead(space, first);
         }
         self.change(namespace, name, |entry| {
-            (entry.stand, entry.put_back, entry.ripe) = (Stand::InHand, false, false)
+            (entry.stand, entry.put_back, entry.ripe) = (Stand::InHand, false, false);
         });
         Choice::Own
     }

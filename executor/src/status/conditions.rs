@@ -58,7 +58,7 @@ pub(super) fn freeze(frost: &Frost, waiting: Option<i64>, now: Timestamp) -> Fre
         None => ("Active", false, "Over", format!("it ended at {}", time(frost.until))),
     };
     for problem in frost.problems.iter().take(NAMED) {
-        active.3 += &format!("; {}: {}", problem.field, problem.message);
+        active.3 = format!("{}; {}: {}", active.3, problem.field, problem.message);
     }
     FreezeStatus {
         observed_generation: Some(frost.generation),

@@ -162,7 +162,7 @@ impl Due {
         let (least, most) = DIFFERS;
         let mut due = Vec::new();
         for (reference, status) in differing {
-            let jitter = (most - least).mul_f64(fastrand::f64());
+            let jitter = most.saturating_sub(least).mul_f64(fastrand::f64());
             let at = *self.at.entry(reference.clone()).or_insert(now + least + jitter);
             if at <= now && !self.rests.contains_key(&reference) {
                 due.push((at, reference, status));

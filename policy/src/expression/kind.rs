@@ -126,16 +126,17 @@ impl Kind {
                 letters[at].1 = known.joined(one);
                 fits
             }
-            (Self::Dyn, _) | (_, Self::Dyn) => true,
+            // What may be absent may be compared with null.
+            (Self::Dyn, _)
+            | (_, Self::Dyn)
+            | (Self::Named("null"), Self::Struct(_) | Self::Optional(_))
+            | (Self::Struct(_) | Self::Optional(_), Self::Named("null")) => true,
             (Self::List(one), Self::List(other)) | (Self::Optional(one), Self::Optional(other)) => {
                 one.fits(other, letters)
             }
             (Self::Map(one), Self::Map(other)) => {
                 one.0.fits(&other.0, letters) && one.1.fits(&other.1, letters)
             }
-            // What may be absent may be compared with null.
-            (Self::Named("null"), Self::Struct(_) | Self::Optional(_))
-            | (Self::Struct(_) | Self::Optional(_), Self::Named("null")) => true,
             (Self::Named("null"), Self::Named(other)) | (Self::Named(other), Self::Named("null")) => {
                 matches!(*other, "null" | "duration" | "timestamp" | "quantity" | "semver")
             }

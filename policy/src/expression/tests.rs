@@ -119,7 +119,7 @@ const PAGE: &str = include_str!("../../../docs/policies/validations.md");
 #[test]
 fn the_page_lists_every_function_as_it_is_called() {
     let signatures = function::TABLES.into_iter().flatten().flat_map(|(texts, _)| *texts);
-    let named = signatures.filter(|text| !text.contains(['_', '@', '!']) && !text.starts_with("-"));
+    let named = signatures.filter(|text| !text.contains(['_', '@', '!']) && !text.starts_with('-'));
     let listed = format!("```\n{}\n```", named.copied().collect::<Vec<_>>().join("\n"));
     let (_, rest) = PAGE.split_once("<!-- functions: checked by a test -->\n").unwrap();
     let (page, _) = rest.split_once("\n<!-- end of functions -->").unwrap();

@@ -70,6 +70,13 @@ impl Set {
         ["", namespace].iter().any(|place| self.policies.contains_key(*place))
     }
 
+    /// The policy of that name.
+    #[must_use]
+    pub fn policy(&self, reference: &PolicyRef) -> Option<&Arc<Policy>> {
+        let list = self.policies.get(reference.namespace.as_deref().unwrap_or_default())?;
+        list.iter().find(|policy| policy.reference == *reference)
+    }
+
     /// Every policy.
     pub fn policies(&self) -> impl Iterator<Item = &Arc<Policy>> {
         self.policies.values().flatten()

@@ -1,6 +1,6 @@
 //! Policies, read and compiled. What in one cannot be obeyed is kept with it: its changes wait until it is corrected.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use contract::{Lane, PolicyKind, PolicyRef, key};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -16,8 +16,8 @@ use crate::{
     window::{self, Calendar, Window},
 };
 
-/// A policy, read and compiled.
-#[derive(Debug)]
+/// A policy, read and compiled. A clone shares what was compiled.
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// The object.
     pub reference: PolicyRef,
@@ -28,9 +28,9 @@ pub struct Policy {
     /// Whether it is obeyed.
     pub mode: Mode,
     /// Its validations, in their order.
-    pub validations: Vec<Validation>,
+    pub validations: Arc<[Validation]>,
     /// Its windows.
-    pub windows: Calendar,
+    pub windows: Arc<Calendar>,
     /// How many have to approve, and how long that counts.
     pub approvals: Option<(u32, Option<Duration>)>,
     /// Rollouts in flight at a time.
@@ -94,6 +94,16 @@ impl Policy {
         Self::read(reference, &policy.metadata, &policy.spec.rules, namespaces, policy.status.clone())
     }
 
+    /// The same policy where only its status or its annotations were written since: nothing is compiled again. `None`
+    /// where there is more to it.
+    #[must_use]
+    pub fn renewed(&self, metadata: &ObjectMeta, status: Option<&PolicyStatus>) -> Option<Self> {
+        let same =
+            (metadata.uid.as_deref(), metadata.generation) == (Some(&*self.uid), Some(self.generation));
+        let status = status.cloned().unwrap_or_default();
+        same.then(|| Self { paused: status.paused.clone(), resume: resume(metadata), status, ..self.clone() })
+    }
+
     fn read(
         reference: PolicyRef,
         metadata: &ObjectMeta,
@@ -104,7 +114,7 @@ impl Policy {
         let status = status.unwrap_or_default();
         let mut problems = Vec::new();
         let validations = validations(spec, &mut problems);
-        let windows = Calendar::from(windows(spec, &mut problems));
+        let windows = Arc::new(Calendar::from(windows(spec, &mut problems)));
         checks(&spec.checks, &mut problems);
         let selector_of_deployments = selector("spec.selector", spec.selector.as_ref(), &mut problems);
         let selector_of_namespaces = selector("spec.namespaceSelector", namespaces, &mut problems);
@@ -120,7 +130,7 @@ impl Policy {
             uid: metadata.uid.clone().unwrap_or_default(),
             generation: metadata.generation.unwrap_or_default(),
             mode: spec.mode,
-            validations,
+            validations: validations.into(),
             windows,
             approvals,
             slots: limits.slots,
@@ -132,13 +142,17 @@ impl Policy {
             soak,
             checks: spec.checks.clone(),
             paused: status.paused.clone(),
-            resume: metadata.annotations.as_ref().and_then(|map| map.get(key::RESUME)).cloned(),
+            resume: resume(metadata),
             status,
             problems,
             selector: selector_of_deployments,
             namespaces: selector_of_namespaces,
         }
     }
+}
+
+fn resume(metadata: &ObjectMeta) -> Option<String> {
+    metadata.annotations.as_ref().and_then(|map| map.get(key::RESUME)).cloned()
 }
 
 fn validations(spec: &ReleasePolicySpec, problems: &mut Vec<Problem>) -> Vec<Validation> {

@@ -69,9 +69,13 @@ async fn outside_its_window_a_change_waits_and_goes_at_once_when_the_policy_is_d
             ensure!(note.contains("-02-29T00:00:00"), "until when: {note}");
             let event = told(t, "web", Phase::Held).await?;
             ensure!(event.obstacles.len() == 1 && event.next_try.is_some(), "{event:?}");
-            let waiting =
-                t.executor.metric_where("roadstead_waiting_for_rule", &[r#"rule="window""#]).await?;
-            ensure!((waiting - 1.0).abs() < f64::EPSILON, "{waiting} wait");
+            eventually("it is counted", testbed::PATIENCE, async || {
+                let waiting =
+                    t.executor.metric_where("roadstead_waiting_for_rule", &[r#"rule="window""#]).await?;
+                ensure!((waiting - 1.0).abs() < f64::EPSILON, "{waiting} wait");
+                Ok(())
+            })
+            .await?;
             delete(t, "releasepolicy", "rare").await?;
             ensure!(t.succeeded("web").await?.image() == V2);
             Ok(())

@@ -68,9 +68,7 @@ fn older(folder: &Path) -> Result<PathBuf> {
 async fn helm_brings_upgrades_and_keeps_them() -> Result<()> {
     Stack::options()
         .own_control_plane()
-        .without_webhook()
         .without_executor()
-        .without_nats()
         .not_opted_in()
         .run(async |t| {
             let (now, before) =

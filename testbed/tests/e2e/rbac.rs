@@ -52,9 +52,13 @@ const KEEP: &[&str] = &["get", "list", "watch", "patch"];
 
 const OURS: &str = "roadstead.dev";
 
-const GRANTS: [Grant; 22] = [
+const GRANTS: [Grant; 26] = [
     ("webhook", "", "namespaces", READ, Place::Cluster, Which::All),
     ("webhook", "apps", "deployments", READ, Place::Served, Which::All),
+    ("webhook", OURS, "releasepolicies", READ, Place::Served, Which::All),
+    ("webhook", OURS, "freezes", READ, Place::Served, Which::All),
+    ("webhook", OURS, "clusterreleasepolicies", READ, Place::Cluster, Which::All),
+    ("webhook", OURS, "clusterfreezes", READ, Place::Cluster, Which::All),
     ("executor", "", "namespaces", READ, Place::Cluster, Which::All),
     ("executor", "apps", "deployments", KEEP, Place::Served, Which::All),
     ("executor", "apps", "replicasets", &["list"], Place::Served, Which::All),

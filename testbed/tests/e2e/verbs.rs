@@ -311,9 +311,13 @@ async fn reading_rules_comes_with_view_and_writing_them_with_admin() -> Result<(
             }
             ensure!(seen.is_empty(), "{seen:?}");
             // Not even an administrator of the namespace writes the status, or the floor.
-            for resource in ["releasepolicies.roadstead.dev/status", "clusterreleasepolicies.roadstead.dev"] {
-                ensure!(!can("admin", "patch", resource).await?, "admin may patch {resource}");
-            }
+            ensure!(
+                !can("admin", "patch", "clusterreleasepolicies.roadstead.dev").await?,
+                "admin may patch the floor"
+            );
+            let status = ["auth", "can-i", "patch", "releasepolicies.roadstead.dev", "--subresource=status"];
+            let asked = [&status[..], &["-n", namespace, "--as", "admin"]].concat();
+            ensure!(t.admin_kubectl(&asked).await?.stdout.trim() == "no", "admin may patch the status");
             Ok(())
         })
         .await

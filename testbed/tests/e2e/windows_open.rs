@@ -72,7 +72,7 @@ async fn when_a_window_opens_its_changes_go_at_the_slots_pace_in_the_order_of_th
             ensure!(released(t).await?.is_empty());
             for lane in Lane::ALL {
                 for name in names(lane) {
-                    eventually("it is rolled out", std::time::Duration::from_secs(180), async || {
+                    eventually("it is rolled out", std::time::Duration::from_mins(3), async || {
                         t.succeeded(&name).await.map(drop)
                     })
                     .await?;

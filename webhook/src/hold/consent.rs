@@ -73,7 +73,7 @@ impl<'a> Pair<'a, '_> {
         told: &mut Told,
     ) -> Result<(), Denial> {
         let by = &*self.request.user_info.username;
-        let order = self.new_order(|sent| sent.approve());
+        let order = self.new_order(Annotations::approve);
         let claim = self.claim(Key::Approvals, intent);
         if order.is_none() && claim.is_none() {
             return Ok(());
@@ -125,7 +125,7 @@ impl<'a> Pair<'a, '_> {
         told: &mut Told,
     ) -> Result<(), Denial> {
         let by = &*self.request.user_info.username;
-        let order = self.new_order(|sent| sent.release());
+        let order = self.new_order(Annotations::release);
         let text = if let Some(order) = &order {
             let (id, reason) = order.trim().split_once(char::is_whitespace).unwrap_or((order.trim(), ""));
             let Some(change) = waiting.filter(|change| change.as_str() == id) else {

@@ -1,11 +1,9 @@
 //! Whether a policy or a freeze that is written can be obeyed: what the API server's own validation cannot see is an
 //! expression that does not compile, a schedule, a time zone, a duration, a selector. The answer names each field.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use kube::core::Selector;
 use policy::{
     resource::{ClusterFreeze, ClusterReleasePolicy, Freeze, ReleasePolicy},
-    set::{Policy, Problem},
+    set::{Frost, Policy, Problem},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -26,16 +24,9 @@ const KINDS: [(&str, &str, Look); 4] = [
     ("clusterreleasepolicies", "ClusterReleasePolicy", |text| {
         look(text, |policy: &ClusterReleasePolicy| Policy::of_cluster(policy).problems)
     }),
-    ("freezes", "Freeze", |text| {
-        look(text, |freeze: &Freeze| selectors([("spec.selector", freeze.spec.selector.as_ref())]))
-    }),
+    ("freezes", "Freeze", |text| look(text, |freeze: &Freeze| Frost::of(freeze).problems)),
     ("clusterfreezes", "ClusterFreeze", |text| {
-        look(text, |freeze: &ClusterFreeze| {
-            selectors([
-                ("spec.selector", freeze.spec.freeze.selector.as_ref()),
-                ("spec.namespaceSelector", freeze.spec.namespace_selector.as_ref()),
-            ])
-        })
+        look(text, |freeze: &ClusterFreeze| Frost::of_cluster(freeze).problems)
     }),
 ];
 
@@ -66,7 +57,7 @@ pub fn check(request: &Request<'_>) -> Result<Option<Option<Denial>>, Malformed>
         return Ok(Some(None));
     }
     let problems = look(object);
-    Ok(Some((!problems.is_empty()).then(|| denial(*kind, request, &problems))))
+    Ok(Some((!problems.is_empty()).then(|| denial(kind, request, &problems))))
 }
 
 fn spec(object: &str) -> Option<serde_json::Value> {
@@ -85,20 +76,14 @@ fn look<K: DeserializeOwned>(text: &str, problems: impl FnOnce(&K) -> Vec<Proble
     }
 }
 
-fn selectors<const N: usize>(selectors: [(&str, Option<&LabelSelector>); N]) -> Vec<Problem> {
-    let problem = |(field, selector): (&str, Option<&LabelSelector>)| {
-        let error = Selector::try_from(selector?.clone()).err()?;
-        Some(Problem { field: field.to_owned(), message: error.to_string() })
-    };
-    selectors.into_iter().filter_map(problem).collect()
-}
-
 fn denial(kind: &'static str, request: &Request<'_>, problems: &[Problem]) -> Denial {
     let told: Vec<_> =
         problems.iter().map(|Problem { field, message }| format!("{field}: {message}")).collect();
-    let name = match request.namespace() {
-        "" => request.name().to_owned(),
-        namespace => format!("{namespace}/{}", request.name()),
+    // Not known yet where it is to be generated.
+    let name = match (request.namespace(), request.name()) {
+        ("", name) => name.to_owned(),
+        (namespace, "") => format!("in {namespace}"),
+        (namespace, name) => format!("{namespace}/{name}"),
     };
     let causes = problems.iter().map(|Problem { field, message }| {
         Cause::of_field("FieldValueInvalid", field.as_str(), message.as_str())

@@ -56,7 +56,7 @@ fn evaluate(
     selected: &Selected<'_>,
     namespace_labels: &Labels,
 ) -> Result<Vec<Finding>, Malformed> {
-    let validations = || selected.policies.iter().flat_map(|policy| &policy.validations);
+    let validations = || selected.policies.iter().flat_map(|policy| policy.validations.iter());
     if validations().next().is_none() {
         return Ok(Vec::new());
     }

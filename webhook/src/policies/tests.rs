@@ -157,10 +157,10 @@ fn what_cannot_be_obeyed_is_refused_with_its_field() {
         assert_eq!(said["status"]["reason"], "Invalid");
         let details = &said["status"]["details"];
         assert_eq!((&details["kind"], &details["name"]), (&json!(kind), &json!("web")));
-        assert_eq!(details["causes"][0]["field"], "spec.selector");
+        assert_eq!(details["causes"][0]["field"], "spec.selector.matchExpressions[0].operator");
         let message = said["status"]["message"].as_str().unwrap();
         assert!(
-            message.starts_with(&format!("{kind} shop/web cannot be obeyed: spec.selector: ")),
+            message.starts_with(&format!("{kind} shop/web cannot be obeyed: spec.selector.")),
             "{message}"
         );
     }

@@ -252,18 +252,20 @@ fn show<'a>(run: &mut Run<'_, 'a>, into: &mut String, value: &Value<'a>, within:
             Ok(())
         }
         Value::Double(number) if within => {
-            into.push_str(&format!("{number:.6}"));
+            let text = format!("{number:.6}");
+            into.push_str(&text);
             Ok(())
         }
         value => {
             let text = convert::plain(run, value)?;
             let text = text.ok_or_else(|| Fault::of(format!("%s is not for {}", value.type_name())))?;
-            match value {
-                Value::Text(_) if within => into.push_str(&quote(&text)),
-                Value::Timestamp(_) if within => into.push_str(&format!("timestamp({})", quote(&text))),
-                Value::Duration(_) if within => into.push_str(&format!("duration({})", quote(&text))),
-                _ => into.push_str(&text),
-            }
+            let text = match value {
+                Value::Text(_) if within => quote(&text),
+                Value::Timestamp(_) if within => format!("timestamp({})", quote(&text)),
+                Value::Duration(_) if within => format!("duration({})", quote(&text)),
+                _ => text,
+            };
+            into.push_str(&text);
             Ok(())
         }
     })

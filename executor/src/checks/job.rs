@@ -182,7 +182,7 @@ mod tests {
 
     fn ended(condition: &Value) -> Standing {
         let live = live(&json!({}));
-        let mut job = made("web-1".into(), &live, cron(&json!({})), Duration::from_secs(60));
+        let mut job = made("web-1".into(), &live, cron(&json!({})), Duration::from_mins(1));
         job.status = Some(serde_json::from_value(json!({"conditions": [condition]})).unwrap());
         standing(&job, &live)
     }
@@ -223,7 +223,7 @@ mod tests {
                 60,
             ),
         ] {
-            let job = made("web-1".into(), &live(&json!({})), cron(&template), Duration::from_secs(60));
+            let job = made("web-1".into(), &live(&json!({})), cron(&template), Duration::from_mins(1));
             let spec = job.spec.clone().unwrap();
             assert_eq!(spec.ttl_seconds_after_finished, Some(ttl), "{what}");
             assert_eq!(spec.active_deadline_seconds, Some(deadline), "{what}");
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn a_job_that_somebody_else_made_says_nothing() {
         let live = live(&json!({}));
-        let mut job = made("web-1".into(), &live, cron(&json!({})), Duration::from_secs(60));
+        let mut job = made("web-1".into(), &live, cron(&json!({})), Duration::from_mins(1));
         job.status = Some(
             serde_json::from_value(json!({"conditions": [{"type": "Complete", "status": "True"}]})).unwrap(),
         );

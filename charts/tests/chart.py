@@ -27,6 +27,7 @@ POLICIES = [{**OURS, "resources": ["releasepolicies", "freezes"], "verbs": READ}
             {**OURS, "resources": ["releasepolicies/status", "freezes/status"], "verbs": ["patch"]}]
 CLUSTER_POLICIES = [{**OURS, "resources": ["clusterreleasepolicies", "clusterfreezes"], "verbs": READ},
                     {**OURS, "resources": ["clusterreleasepolicies/status", "clusterfreezes/status"], "verbs": ["patch"]}]
+OF_WEBHOOK = [READ_DEPLOYMENTS, {**OURS, "resources": ["releasepolicies", "freezes"], "verbs": READ}]
 RUN_JOBS = [{"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get"]},
             {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": [*READ, "create"]}]
 OF_EXECUTOR = [RELEASE_DEPLOYMENTS, LIST_REPLICA_SETS, WATCH_PODS, WRITE_EVENTS, *POLICIES, *RUN_JOBS]
@@ -119,17 +120,18 @@ class Rendering(Admission, Certificates, Hooks, Monitoring, Nats, Policies, Poli
 
     def test_rights_are_cluster_wide_by_default_and_no_more_than_needed(self):
         objects = self.helm.objects()
-        self.assertEqual(self.rules(objects, "ClusterRole", "roadstead-webhook"), [READ_NAMESPACES, READ_DEPLOYMENTS])
+        self.assertEqual(self.rules(objects, "ClusterRole", "roadstead-webhook"),
+                         [READ_NAMESPACES, CLUSTER_POLICIES[0], *OF_WEBHOOK])
         self.assertEqual(self.rules(objects, "ClusterRole", "roadstead-executor"),
                          [READ_NAMESPACES, *CLUSTER_POLICIES, *OF_EXECUTOR])
         self.assertEqual(self.rules(objects, "Role", "roadstead-executor", "roadstead"), [WRITE_RECORD])
 
     def test_rights_with_namespaces_named_are_roles_in_them(self):
         objects = self.helm.objects(TWO_NAMESPACES)
-        for part, cluster in (("webhook", []), ("executor", CLUSTER_POLICIES)):
+        for part, cluster in (("webhook", CLUSTER_POLICIES[:1]), ("executor", CLUSTER_POLICIES)):
             self.assertEqual(self.rules(objects, "ClusterRole", f"roadstead-{part}"), [READ_NAMESPACES, *cluster])
         for namespace in ("shop", "blog"):
-            self.assertEqual(self.rules(objects, "Role", "roadstead-webhook", namespace), [READ_DEPLOYMENTS])
+            self.assertEqual(self.rules(objects, "Role", "roadstead-webhook", namespace), OF_WEBHOOK)
             self.assertEqual(self.rules(objects, "Role", "roadstead-executor", namespace), OF_EXECUTOR)
         self.assertEqual(self.rules(objects, "Role", "roadstead-executor", "roadstead"), [WRITE_RECORD])
         self.assertEqual(sum(o["kind"] == "Role" for o in objects), 5)
@@ -191,8 +193,15 @@ class Rendering(Admission, Certificates, Hooks, Monitoring, Nats, Policies, Poli
 
     def test_each_webhook_has_its_path_under_the_url(self):
         for base in ("https://webhook.example.com:8443", "https://webhook.example.com:8443/", "https://h/roadstead"):
-            urls = [w["clientConfig"]["url"] for w in self.webhooks(f"webhook.url={base}")]
-            self.assertEqual(urls, [f"{base.rstrip('/')}/hold", f"{base.rstrip('/')}/gate"])
+            objects = self.helm.objects(f"webhook.url={base}")
+            urls = [w["clientConfig"]["url"] for kind, name in CONFIGURATIONS for w in named(objects, kind, name)["webhooks"]]
+            self.assertEqual(urls, [f"{base.rstrip('/')}/{path}" for path in ("hold", "gate", "policies", "policies")])
+
+    def test_policies_of_the_cluster_are_let_through_where_only_some_namespaces_are_served(self):
+        for settings, policy in (((), "Fail"), ((TWO_NAMESPACES,), "Ignore")):
+            webhooks = named(self.helm.objects(*settings), *CONFIGURATIONS[1])["webhooks"]
+            policies = {w["name"]: w["failurePolicy"] for w in webhooks if w["name"] != "gate.roadstead.dev"}
+            self.assertEqual(policies, {"policies.roadstead.dev": "Fail", "cluster-policies.roadstead.dev": policy})
 
     def test_the_certificate_authority_may_be_pem_or_base64_also_in_lines(self):
         with tempfile.NamedTemporaryFile("w") as pem:
@@ -201,7 +210,7 @@ class Rendering(Admission, Certificates, Hooks, Monitoring, Nats, Policies, Poli
             code, rendered, error = self.helm.run("template", "roadstead", CHART, *KUBERNETES, *sets(*OUTSIDE[:4]),
                                                   "--set-file", f"webhook.caBundle={pem.name}")
         self.assertEqual(code, 0, error)
-        self.assertEqual(rendered.count(f"caBundle: {CA}\n"), 2)
+        self.assertEqual(rendered.count(f"caBundle: {CA}\n"), 4)
         for webhook in self.webhooks(f"webhook.caBundle={CA[:76]}\n{CA[76:]}\n"):
             self.assertEqual(webhook["clientConfig"]["caBundle"], CA)
 

@@ -39,16 +39,29 @@ pub struct Finding {
     pub error: Option<String>,
 }
 
-/// Evaluates the validations of policies, in their order; those that find nothing wrong say nothing. One that fails at
-/// run time under `Ignore` is a finding with an error that is only observed.
+/// Evaluates the validations of policies; those that find nothing wrong say nothing, the others in their order. One that
+/// fails at run time under `Ignore` is a finding with an error that is only observed. All of them share what a review may
+/// cost: those that only observe come last, so that they take nothing from the others.
 #[must_use]
 pub fn findings(policies: &[&Arc<Policy>], subject: &Subject<'_>, moment: Moment) -> Vec<Finding> {
     let all = policies
         .iter()
         .flat_map(|policy| policy.validations.iter().map(move |validation| (policy, validation)));
-    all.filter(|(_, validation)| moment == Moment::Submitted || !validation.expression.is_about_the_write())
-        .filter_map(|(policy, validation)| finding(policy, validation, subject, moment))
-        .collect()
+    let speak = |(_, validation): &(_, &Validation)| {
+        moment == Moment::Submitted || !validation.expression.is_about_the_write()
+    };
+    let mut found = Vec::new();
+    for mode in [Mode::Enforce, Mode::Observe] {
+        for (at, (policy, validation)) in all.clone().filter(speak).enumerate() {
+            if policy.mode == mode
+                && let Some(finding) = finding(policy, validation, subject, moment)
+            {
+                found.push((at, finding));
+            }
+        }
+    }
+    found.sort_by_key(|(at, _)| *at);
+    found.into_iter().map(|(_, finding)| finding).collect()
 }
 
 fn finding(
@@ -122,6 +135,23 @@ mod tests {
         let request = Json::Text(r#"{"operation":"UPDATE"}"#);
         let subject = Subject::submitted(OBJECT, Some(OBJECT), request, "shop", &labels);
         findings(&[&policy(mode, validations)], &subject, moment)
+    }
+
+    #[test]
+    fn what_only_observes_takes_nothing_from_what_is_obeyed() {
+        let (labels, request) = (BTreeMap::new(), Json::Text("{}"));
+        let list = (0..60).map(|number| number.to_string()).collect::<Vec<_>>().join(",");
+        let dear = format!("[{list}].all(a, [{list}].all(b, [{list}].all(c, a + b + c >= 0)))");
+        let dear = (0..12).map(|number| json!({"name": format!("dear-{number}"), "expression": dear}));
+        let dear = serde_json::Value::Array(dear.collect());
+        let policies = [
+            policy("Observe", &dear),
+            policy("Enforce", &json!([{"name": "cheap", "expression": "1 == 1"}])),
+        ];
+        let subject = Subject::submitted(OBJECT, None, request, "shop", &labels);
+        let found = findings(&policies.each_ref(), &subject, Moment::Submitted);
+        assert_eq!((found.len(), found.iter().all(|finding| finding.observed)), (12, true));
+        assert_eq!(subject.steps_left(), 0);
     }
 
     /// Message of the one validation that finds something, with these fields besides `expression: false`.

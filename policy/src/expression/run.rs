@@ -1,7 +1,9 @@
 //! One evaluation: the names of its loops, and what it may still cost. A step is a node of the expression, or some
 //! bytes that are looked at or made; who runs out of them stops, whatever `||` would make of it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, rc::Rc};
+
+use regex::Regex;
 
 use super::{Subject, value::Value};
 
@@ -29,6 +31,8 @@ pub struct Run<'s, 'a> {
     pub subject: &'s Subject<'a>,
     /// Values of the variables of the loops that it is in, the innermost last.
     pub locals: Vec<Value<'a>>,
+    /// Patterns that were made and read in it: a loop makes the same one again and again.
+    pub patterns: Vec<(String, Rc<Regex>)>,
     steps: u64,
     spent: u64,
     depth: u32,
@@ -55,7 +59,8 @@ impl Fault {
 impl<'s, 'a> Run<'s, 'a> {
     /// One that may cost what is left of the subject, and no more than one expression may.
     pub fn new(subject: &'s Subject<'a>) -> Self {
-        Self { subject, locals: Vec::new(), steps: subject.steps_left().min(MAX_STEPS), spent: 0, depth: 0 }
+        let steps = subject.steps_left().min(MAX_STEPS);
+        Self { subject, locals: Vec::new(), patterns: Vec::new(), steps, spent: 0, depth: 0 }
     }
 
     /// Takes steps.

@@ -24,7 +24,7 @@ pub const MACROS: [(&str, &[usize], Macro); 13] = [
     ("all", &[2, 3], Macro::All),
     ("exists", &[2, 3], Macro::Exists),
     ("exists_one", &[2, 3], Macro::ExistsOne),
-    ("existsOne", &[2, 3], Macro::ExistsOne),
+    ("existsOne", &[3], Macro::ExistsOne),
     ("filter", &[2], Macro::Filter),
     ("map", &[2, 3], Macro::Map),
     ("transformList", &[3, 4], Macro::Map),

@@ -95,7 +95,8 @@ async fn a_role_whose_key_is_changed_loses_its_connections_and_comes_back_with_a
 async fn what_expires_is_closed_and_a_new_file_is_read_without_a_restart() -> Result<()> {
     let server = Server::with_identities().await?;
     let accounts = server.file("nats-accounts");
-    folder(&server)?.ensure("east", Duration::from_secs(2), &accounts)?;
+    // Long enough to get in on a slow machine.
+    folder(&server)?.ensure("east", Duration::from_secs(8), &accounts)?;
     let executor = component(&server, Role::Executor).await?;
     works(&executor).await?;
     is(&executor, State::Disconnected).await?;

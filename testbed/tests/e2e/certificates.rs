@@ -212,8 +212,7 @@ async fn keeps_the_bundle(
 ) -> Result<()> {
     let (release, chart) = (format!("{}-{suffix}", t.release), Release::chart().display().to_string());
     let namespaces = format!("namespaces={{{}}}", t.namespace);
-    let values = format!("webhook.url=https://127.0.0.1:1,crds.install=false,{namespaces}");
-    let common = ["-n", &t.release, "--set", &values];
+    let common = ["-n", &t.release, "--set", "webhook.url=https://127.0.0.1:1", "--set", &namespaces];
     helm(&[&["install", &release, &chart][..], &common].concat()).await?.ok()?;
     let configurations = Api::<MutatingWebhookConfiguration>::all(t.client.clone());
     let name = format!("zz-{release}");

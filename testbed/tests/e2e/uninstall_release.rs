@@ -120,15 +120,8 @@ async fn the_streams_of_a_nats_that_is_not_its_own_go_only_when_they_are_meant()
             let (_, creds) = t.nats.env(access::Role::Uninstall);
             let nats = ["--nats-url", t.nats.url(), "--nats-creds", &creds, "--nats-cluster", &t.cluster];
             // The control plane is other tests' as well.
-            let release = [
-                "uninstall",
-                "--namespace",
-                &t.release,
-                "--release",
-                &t.release,
-                "--namespaces",
-                &t.namespace,
-            ];
+            let release =
+                ["uninstall", "-n", &t.release, "--release", &t.release, "--namespaces", &t.namespace];
             let args = [&release[..], &nats[..]].concat();
             admin.run(&args, None).await?.ok()?;
             ensure!(streams().await?.len() == 6, "they were not meant");

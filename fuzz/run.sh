@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1
 targets=("${2:-}")
-[[ -n ${targets[0]} ]] || targets=(review patch subject)
+[[ -n ${targets[0]} ]] || targets=(review patch subject expression)
 triple=$(rustc -vV | sed -n 's/^host: //p')
 work=${CARGO_TARGET_DIR:-$PWD/target}/fuzz
 flags=(-Cpasses=sancov-module --cfg=fuzzing)

@@ -12,6 +12,7 @@ from helm import CA, CHART, ELSEWHERE, KUBERNETES, OUTSIDE, PEM, Helm, identity,
 from hooks import Hooks
 from monitoring import Monitoring
 from nats import Nats
+from policies import PLURALS, ROLES_OF_PEOPLE, Policies
 from policy import Policy
 from workloads import EVERYTHING, Workloads
 
@@ -21,7 +22,15 @@ RELEASE_DEPLOYMENTS = {"apiGroups": ["apps"], "resources": ["deployments"], "ver
 LIST_REPLICA_SETS = {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]}
 WATCH_PODS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}
 WRITE_EVENTS = {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]}
-OF_EXECUTOR = [RELEASE_DEPLOYMENTS, LIST_REPLICA_SETS, WATCH_PODS, WRITE_EVENTS]
+OURS, READ = {"apiGroups": ["roadstead.dev"]}, ["get", "list", "watch"]
+POLICIES = [{**OURS, "resources": ["releasepolicies", "freezes"], "verbs": READ},
+            {**OURS, "resources": ["releasepolicies/status", "freezes/status"], "verbs": ["patch"]}]
+CLUSTER_POLICIES = [{**OURS, "resources": ["clusterreleasepolicies", "clusterfreezes"], "verbs": READ},
+                    {**OURS, "resources": ["clusterreleasepolicies/status", "clusterfreezes/status"], "verbs": ["patch"]}]
+OF_WEBHOOK = [READ_DEPLOYMENTS, {**OURS, "resources": ["releasepolicies", "freezes"], "verbs": READ}]
+RUN_JOBS = [{"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get"]},
+            {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": [*READ, "create"]}]
+OF_EXECUTOR = [RELEASE_DEPLOYMENTS, LIST_REPLICA_SETS, WATCH_PODS, WRITE_EVENTS, *POLICIES, *RUN_JOBS]
 WRITE_RECORD = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["roadstead-namespaces"],
                 "verbs": ["get", "patch", "update"]}
 CONFIGURATIONS = (("MutatingWebhookConfiguration", "zz-roadstead"), ("ValidatingWebhookConfiguration", "roadstead"))
@@ -36,10 +45,13 @@ def expected_identities(fullname, namespace):
         *((kind, None, part) for part in parts for kind in ("ClusterRole", "ClusterRoleBinding")),
         *(("ServiceAccount", namespace, part) for part in parts),
         *((kind, namespace, f"{fullname}-executor") for kind in ("Role", "RoleBinding")),
-        *(("ConfigMap", namespace, f"{fullname}-{content}") for content in ("settings", "namespaces"))}
+        *(("ConfigMap", namespace, f"{fullname}-{content}") for content in ("settings", "namespaces")),
+        *(("CustomResourceDefinition", None, f"{plural}.roadstead.dev") for plural in PLURALS),
+        *(("ClusterRole", None, f"{fullname}-{role}") for role in ROLES_OF_PEOPLE),
+        *((kind, None, f"{fullname}-verbs") for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"))}
 
 
-class Rendering(Admission, Certificates, Hooks, Monitoring, Nats, Policy, Workloads):
+class Rendering(Admission, Certificates, Hooks, Monitoring, Nats, Policies, Policy, Workloads):
     """The cases of one Helm; `helm` is set by the subclasses below."""
 
     helm: Helm
@@ -108,24 +120,26 @@ class Rendering(Admission, Certificates, Hooks, Monitoring, Nats, Policy, Worklo
 
     def test_rights_are_cluster_wide_by_default_and_no_more_than_needed(self):
         objects = self.helm.objects()
-        self.assertEqual(self.rules(objects, "ClusterRole", "roadstead-webhook"), [READ_NAMESPACES, READ_DEPLOYMENTS])
+        self.assertEqual(self.rules(objects, "ClusterRole", "roadstead-webhook"),
+                         [READ_NAMESPACES, CLUSTER_POLICIES[0], *OF_WEBHOOK])
         self.assertEqual(self.rules(objects, "ClusterRole", "roadstead-executor"),
-                         [READ_NAMESPACES, *OF_EXECUTOR])
+                         [READ_NAMESPACES, *CLUSTER_POLICIES, *OF_EXECUTOR])
         self.assertEqual(self.rules(objects, "Role", "roadstead-executor", "roadstead"), [WRITE_RECORD])
 
     def test_rights_with_namespaces_named_are_roles_in_them(self):
         objects = self.helm.objects(TWO_NAMESPACES)
-        for part in ("webhook", "executor"):
-            self.assertEqual(self.rules(objects, "ClusterRole", f"roadstead-{part}"), [READ_NAMESPACES])
+        for part, cluster in (("webhook", CLUSTER_POLICIES[:1]), ("executor", CLUSTER_POLICIES)):
+            self.assertEqual(self.rules(objects, "ClusterRole", f"roadstead-{part}"), [READ_NAMESPACES, *cluster])
         for namespace in ("shop", "blog"):
-            self.assertEqual(self.rules(objects, "Role", "roadstead-webhook", namespace), [READ_DEPLOYMENTS])
+            self.assertEqual(self.rules(objects, "Role", "roadstead-webhook", namespace), OF_WEBHOOK)
             self.assertEqual(self.rules(objects, "Role", "roadstead-executor", namespace), OF_EXECUTOR)
         self.assertEqual(self.rules(objects, "Role", "roadstead-executor", "roadstead"), [WRITE_RECORD])
         self.assertEqual(sum(o["kind"] == "Role" for o in objects), 5)
 
     def test_each_role_is_bound_to_the_service_account_of_its_name(self):
         objects = self.helm.objects(TWO_NAMESPACES)
-        roles = [o for o in objects if o["kind"] in ("Role", "ClusterRole")]
+        people = [f"roadstead-{role}" for role in ROLES_OF_PEOPLE]
+        roles = [o for o in objects if o["kind"] in ("Role", "ClusterRole") and o["metadata"]["name"] not in people]
         for role in roles:
             name, namespace = role["metadata"]["name"], role["metadata"].get("namespace")
             binding = named(objects, f"{role['kind']}Binding", name, namespace)
@@ -179,8 +193,15 @@ class Rendering(Admission, Certificates, Hooks, Monitoring, Nats, Policy, Worklo
 
     def test_each_webhook_has_its_path_under_the_url(self):
         for base in ("https://webhook.example.com:8443", "https://webhook.example.com:8443/", "https://h/roadstead"):
-            urls = [w["clientConfig"]["url"] for w in self.webhooks(f"webhook.url={base}")]
-            self.assertEqual(urls, [f"{base.rstrip('/')}/hold", f"{base.rstrip('/')}/gate"])
+            objects = self.helm.objects(f"webhook.url={base}")
+            urls = [w["clientConfig"]["url"] for kind, name in CONFIGURATIONS for w in named(objects, kind, name)["webhooks"]]
+            self.assertEqual(urls, [f"{base.rstrip('/')}/{path}" for path in ("hold", "gate", "policies", "policies")])
+
+    def test_policies_of_the_cluster_are_let_through_where_only_some_namespaces_are_served(self):
+        for settings, policy in (((), "Fail"), ((TWO_NAMESPACES,), "Ignore")):
+            webhooks = named(self.helm.objects(*settings), *CONFIGURATIONS[1])["webhooks"]
+            policies = {w["name"]: w["failurePolicy"] for w in webhooks if w["name"] != "gate.roadstead.dev"}
+            self.assertEqual(policies, {"policies.roadstead.dev": "Fail", "cluster-policies.roadstead.dev": policy})
 
     def test_the_certificate_authority_may_be_pem_or_base64_also_in_lines(self):
         with tempfile.NamedTemporaryFile("w") as pem:
@@ -189,7 +210,7 @@ class Rendering(Admission, Certificates, Hooks, Monitoring, Nats, Policy, Worklo
             code, rendered, error = self.helm.run("template", "roadstead", CHART, *KUBERNETES, *sets(*OUTSIDE[:4]),
                                                   "--set-file", f"webhook.caBundle={pem.name}")
         self.assertEqual(code, 0, error)
-        self.assertEqual(rendered.count(f"caBundle: {CA}\n"), 2)
+        self.assertEqual(rendered.count(f"caBundle: {CA}\n"), 4)
         for webhook in self.webhooks(f"webhook.caBundle={CA[:76]}\n{CA[76:]}\n"):
             self.assertEqual(webhook["clientConfig"]["caBundle"], CA)
 

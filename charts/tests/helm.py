@@ -41,8 +41,11 @@ class Helm:
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as rendered:
             rendered.write(self.text(*settings, **which))
             rendered.flush()
-            code, out, error = self.run("template", "as-json", HERE / "as-json",
-                                        "--set-file", f"rendered={rendered.name}")
+            return self.read(rendered.name)
+
+    def read(self, rendered):
+        """Objects from a file of YAML, as Helm reads it."""
+        code, out, error = self.run("template", "as-json", HERE / "as-json", "--set-file", f"rendered={rendered}")
         if code:
             raise AssertionError(f"{self.program} cannot read what it rendered: {error}")
         return [json.loads(line) for line in out.splitlines() if line.startswith("{")]

@@ -15,8 +15,8 @@ class Policy:
         return named(self.helm.objects(ON, *settings), "ValidatingAdmissionPolicy", NAME)["spec"]
 
     def test_replica_sets_are_limited_only_where_that_is_wanted(self):
-        kinds = {o["kind"] for o in self.helm.objects()}
-        self.assertFalse(kinds & {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"})
+        policies = {o["metadata"]["name"] for o in self.helm.objects() if o["kind"].startswith("ValidatingAdmissionPolicy")}
+        self.assertNotIn(NAME, policies)
         binding = named(self.helm.objects(ON), "ValidatingAdmissionPolicyBinding", NAME)["spec"]
         self.assertEqual(binding, {"policyName": NAME, "validationActions": ["Deny"]})
 
@@ -43,3 +43,25 @@ class Policy:
         allowed = condition("policy.limitReplicaSets.users={a:b,c\"'}", "policy.limitReplicaSets.groups={d}")
         self.assertIn(f"username in [{CONTROLLERS},\"a:b\",\"c\\\"'\"]", allowed)
         self.assertIn('group in ["d"]', allowed)
+
+    def test_the_executor_is_told_of_each_prometheus_and_may_reach_it(self):
+        endpoints = ("policy.checks.prometheus.main.url=http://prometheus.monitoring:9090",
+                     "policy.checks.prometheus.main.bearerTokenFile=/token",
+                     "policy.checks.prometheus.eu.url=https://mimir.example.com/prometheus",
+                     "policy.checks.prometheus.eu.caFile=/ca.crt")
+        objects = self.inside("networkPolicy.enabled=true", *endpoints)
+        settings = named(objects, "ConfigMap", "roadstead-settings", "roadstead")["data"]
+        self.assertEqual(settings["ROADSTEAD_PROMETHEUS"],
+                         "eu=https://mimir.example.com/prometheus,main=http://prometheus.monitoring:9090")
+        self.assertEqual(settings["ROADSTEAD_PROMETHEUS_TOKEN_FILE"], "main=/token")
+        self.assertEqual(settings["ROADSTEAD_PROMETHEUS_CA_FILE"], "eu=/ca.crt")
+        egress = named(objects, "NetworkPolicy", "roadstead-executor", "roadstead")["spec"]["egress"]
+        self.assertEqual(egress[-1], {"ports": [{"port": 443}, {"port": 9090}]})
+        without = self.inside("networkPolicy.enabled=true")
+        self.assertNotIn("ROADSTEAD_PROMETHEUS", named(without, "ConfigMap", "roadstead-settings", "roadstead")["data"])
+        self.assertEqual(len(named(without, "NetworkPolicy", "roadstead-executor", "roadstead")["spec"]["egress"]), len(egress) - 1)
+
+    def test_an_endpoint_is_a_name_and_an_address(self):
+        for wrong in ("Main.url=http://x", "main.url=prometheus:9090", "main.caFile=/ca"):
+            with self.assertRaises(Exception, msg=wrong):
+                self.helm.objects(f"policy.checks.prometheus.{wrong}")

@@ -136,10 +136,13 @@ impl Reader {
     /// The lane, where enough is known: normal and bulk need nobody's leave.
     fn lane(&self, found: &Found) -> Option<Lane> {
         let asked = found.lane_asked.as_deref();
+        let policies = found.lane_by_policies;
         if let Some(Some(namespace)) = self.seen.borrow().get(&found.row.namespace) {
-            return Some(Lane::resolve(asked, namespace.lane.as_deref(), namespace.urgent.as_deref()));
+            let Defaults { lane, urgent } = namespace;
+            return Some(Lane::resolve(asked, policies, lane.as_deref(), urgent.as_deref()));
         }
-        asked.and_then(|text| text.parse().ok()).filter(|lane| *lane != Lane::Urgent)
+        let asked = asked.and_then(|text| text.parse().ok()).or(policies);
+        asked.filter(|lane| *lane != Lane::Urgent)
     }
 
     /// Reads the namespaces that are not known yet: one by its name, several by a list.

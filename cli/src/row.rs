@@ -70,6 +70,8 @@ pub struct Found {
     pub row: Row,
     /// The lane that the Deployment's annotation asks for.
     pub lane_asked: Option<String>,
+    /// The lane that the policies gave the change.
+    pub lane_by_policies: Option<Lane>,
     /// Selects its pods, and so its ReplicaSets.
     pub selector: String,
 }
@@ -108,7 +110,7 @@ impl Found {
             uid: metadata.uid.unwrap_or_default(),
         };
         let selector = Selector::try_from(spec.selector).map(|s| s.to_string()).unwrap_or_default();
-        Self { row, lane_asked, selector }
+        Self { row, lane_asked, lane_by_policies: state.default_lane, selector }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChangeId, Digest, Lane, Phase, envelope::Payload};
+use crate::{ChangeId, Digest, Lane, Obstacle, Override, Phase, envelope::Payload};
 
 /// What happened to a change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +43,15 @@ pub struct ChangeEvent {
     /// When it is tried again, in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_try: Option<String>,
+    /// The rules that let it wait, the one that lasts longest first; of a change that was let through past them, those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obstacles: Vec<Obstacle>,
+    /// The rules that would have let it wait, of policies that only observe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<Obstacle>,
+    /// Who let it through past every rule, and why.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub r#override: Option<Override>,
 }
 
 fn first() -> u32 {
@@ -100,6 +109,9 @@ mod tests {
                 attempts,
                 error: None,
                 next_try: None,
+                obstacles: vec![],
+                observed: vec![],
+                r#override: None,
             };
             event.id()
         };

@@ -28,6 +28,17 @@ pub const REPLAY: &str = "roadstead.dev/replay";
 /// [`Key::Quarantined`]. The executor takes it away when it quarantines again.
 pub const LIFT: &str = "roadstead.dev/lift";
 
+/// On a Deployment, written by users: the id of the change that the writer approves. Obeyed in the write that gives it,
+/// and taken off the object by that write: the next who approves writes it anew.
+pub const APPROVE: &str = "roadstead.dev/approve";
+
+/// On a Deployment, written by users: the id of the change that is let through past every rule, a space, and why.
+/// Obeyed and taken off like [`APPROVE`].
+pub const RELEASE: &str = "roadstead.dev/release";
+
+/// On a policy, written by users: the id of the change whose failure paused its queue, to let the queue go on.
+pub const RESUME: &str = "roadstead.dev/resume";
+
 /// Label that the deployment controller adds to the template of each ReplicaSet; never part of a digest.
 /// <https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#pod-template-hash-label>
 pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
@@ -54,11 +65,19 @@ pub enum Key {
     Traceparent,
     /// Which attempt of the change this is, where it was replayed: 2 for the first replay; absent: 1.
     Attempt,
+    /// Who approved the change that waits, as JSON ([`crate::Approvals`]). The webhook adds who, the executor when.
+    Approvals,
+    /// Who lets the change through past every rule, and why, as JSON ([`crate::Override`]).
+    Override,
+    /// When the change that was let through last was, in RFC 3339. Written by the release.
+    ReleasedAt,
+    /// The lane that the policies gave the change when it was held; the annotation [`LANE`] comes before it.
+    DefaultLane,
 }
 
 impl Key {
     /// Every own annotation, in the order of the enum's discriminants.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Gate,
         Self::Change,
         Self::Released,
@@ -68,6 +87,10 @@ impl Key {
         Self::Quarantined,
         Self::Traceparent,
         Self::Attempt,
+        Self::Approvals,
+        Self::Override,
+        Self::ReleasedAt,
+        Self::DefaultLane,
     ];
 
     /// The annotation's full key.
@@ -83,6 +106,10 @@ impl Key {
             Self::Quarantined => "roadstead.dev/quarantined",
             Self::Traceparent => "roadstead.dev/traceparent",
             Self::Attempt => "roadstead.dev/attempt",
+            Self::Approvals => "roadstead.dev/approvals",
+            Self::Override => "roadstead.dev/override",
+            Self::ReleasedAt => "roadstead.dev/released-at",
+            Self::DefaultLane => "roadstead.dev/default-lane",
         }
     }
 
@@ -114,6 +141,9 @@ mod tests {
             ON_FAILURE,
             REPLAY,
             LIFT,
+            APPROVE,
+            RELEASE,
+            RESUME,
             PHASE_LABEL,
             "gate",
             "roadstead.dev/",

@@ -1,5 +1,5 @@
-//! Lanes: which queue a change waits in. A user asks for one by annotation; the namespace gives the default
-//! and the right to be urgent.
+//! Lanes: which queue a change waits in. A user asks for one by annotation; the policies and the namespace
+//! give the default, and the namespace the right to be urgent.
 
 use std::{fmt, str::FromStr};
 
@@ -38,13 +38,19 @@ impl Lane {
     }
 
     /// The lane of a change from what was asked for: `deployment` and `default` are the annotation
-    /// [`crate::key::LANE`] of the Deployment and of its Namespace, `urgent` the Namespace's annotation
-    /// [`crate::key::URGENT`]. A word that is no lane counts as not written (the webhook refuses it when it
-    /// is new); urgent without the namespace's leave is normal.
+    /// [`crate::key::LANE`] of the Deployment and of its Namespace, `policies` the lane that the policies gave the change
+    /// when it was held ([`crate::Key::DefaultLane`]), `urgent` the Namespace's annotation [`crate::key::URGENT`]. A word
+    /// that is no lane counts as not written (the webhook refuses it when it is new); urgent without the namespace's
+    /// leave is normal, whoever asks.
     #[must_use]
-    pub fn resolve(deployment: Option<&str>, default: Option<&str>, urgent: Option<&str>) -> Self {
-        let asked = [deployment, default].into_iter().flatten().find_map(|text| text.parse().ok());
-        match asked {
+    pub fn resolve(
+        deployment: Option<&str>,
+        policies: Option<Self>,
+        default: Option<&str>,
+        urgent: Option<&str>,
+    ) -> Self {
+        let read = |text: Option<&str>| text.and_then(|text| text.parse().ok());
+        match read(deployment).or(policies).or_else(|| read(default)) {
             Some(Self::Urgent) if urgent != Some("allowed") => Self::Normal,
             lane => lane.unwrap_or_default(),
         }
@@ -71,22 +77,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_deployment_speaks_first_then_the_namespace_then_normal() {
-        for (deployment, default, urgent, lane) in [
-            (None, None, None, Lane::Normal),
-            (Some("bulk"), None, None, Lane::Bulk),
-            (Some("bulk"), Some("normal"), None, Lane::Bulk),
-            (None, Some("bulk"), None, Lane::Bulk),
-            (Some("fastest"), Some("bulk"), None, Lane::Bulk),
-            (Some("urgent"), None, Some("allowed"), Lane::Urgent),
-            (Some("urgent"), None, None, Lane::Normal),
-            (Some("urgent"), None, Some("true"), Lane::Normal),
-            (None, Some("urgent"), Some("allowed"), Lane::Urgent),
+    fn the_deployment_speaks_first_then_the_policies_then_the_namespace_then_normal() {
+        for (deployment, policies, default, urgent, lane) in [
+            (None, None, None, None, Lane::Normal),
+            (Some("bulk"), None, None, None, Lane::Bulk),
+            (Some("bulk"), None, Some("normal"), None, Lane::Bulk),
+            (None, None, Some("bulk"), None, Lane::Bulk),
+            (Some("fastest"), None, Some("bulk"), None, Lane::Bulk),
+            (Some("urgent"), None, None, Some("allowed"), Lane::Urgent),
+            (Some("urgent"), None, None, None, Lane::Normal),
+            (Some("urgent"), None, None, Some("true"), Lane::Normal),
+            (None, None, Some("urgent"), Some("allowed"), Lane::Urgent),
+            (None, Some(Lane::Bulk), None, None, Lane::Bulk),
+            (None, Some(Lane::Bulk), Some("normal"), None, Lane::Bulk),
+            (Some("normal"), Some(Lane::Bulk), None, None, Lane::Normal),
+            (Some("fastest"), Some(Lane::Bulk), None, None, Lane::Bulk),
+            (None, Some(Lane::Urgent), None, Some("allowed"), Lane::Urgent),
+            (None, Some(Lane::Urgent), Some("bulk"), None, Lane::Normal),
         ] {
             assert_eq!(
-                Lane::resolve(deployment, default, urgent),
+                Lane::resolve(deployment, policies, default, urgent),
                 lane,
-                "{deployment:?} {default:?} {urgent:?}"
+                "{deployment:?} {policies:?} {default:?} {urgent:?}"
             );
         }
     }

@@ -3,6 +3,7 @@
 //! same thing by the same word. Nobody formats a subject or an annotation key elsewhere.
 
 pub mod access;
+pub mod approval;
 pub mod canonical;
 pub mod change_id;
 pub mod creds;
@@ -18,11 +19,13 @@ pub mod phase;
 pub mod pointer;
 pub mod progress;
 pub mod queue;
+pub mod rule;
 pub mod state;
 pub mod stream;
 pub mod subject;
 pub mod wake;
 
+pub use approval::{Approval, Approvals, Override};
 pub use canonical::Canonical;
 pub use change_id::ChangeId;
 pub use dead::DeadLetter;
@@ -36,5 +39,6 @@ pub use phase::Phase;
 pub use pointer::Pointer;
 pub use progress::ChangeProgress;
 pub use queue::{Queue, Waiting};
+pub use rule::{Obstacle, PolicyKind, PolicyRef, Rule};
 pub use state::{Gate, State};
 pub use wake::Wake;

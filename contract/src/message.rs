@@ -73,14 +73,14 @@ impl Payload for Change {
 
 impl Change {
     /// The message of a stored Deployment; `None` where it is held no more. `lane`: from the lane that its owner asks
-    /// for to the one that it waits in.
+    /// for and the one that the policies gave it to the one that it waits in.
     ///
     /// # Errors
     /// A template that nests too deep for a digest.
     pub fn of(
         cluster: &str,
         deployment: serde_json::Value,
-        lane: impl FnOnce(Option<&str>) -> Lane,
+        lane: impl FnOnce(Option<&str>, Option<Lane>) -> Lane,
         max_payload: usize,
     ) -> Result<Option<Self>, serde_json::Error> {
         let metadata = &deployment["metadata"];
@@ -98,7 +98,7 @@ impl Change {
             uid: text("uid"),
             change,
             digest: Digest::of_value(&deployment["spec"]["template"])?,
-            lane: lane(annotation(LANE)),
+            lane: lane(annotation(LANE), state.default_lane),
             attempt,
             generation: metadata["generation"].as_i64().unwrap_or_default(),
             requested_by: state.requested_by,
@@ -172,6 +172,7 @@ mod tests {
                 "annotations": {
                     "roadstead.dev/gate": gate, "roadstead.dev/change": "abcdefghij",
                     "roadstead.dev/requested-by": "jane", "roadstead.dev/lane": "bulk",
+                    "roadstead.dev/default-lane": "normal",
                 },
             },
             "spec": {"template": {"spec": {}}},
@@ -180,7 +181,10 @@ mod tests {
 
     #[test]
     fn a_held_deployment_becomes_a_message_with_the_digest_of_what_is_stored() {
-        let lane = |asked: Option<&str>| asked.unwrap().parse::<Lane>().unwrap();
+        let lane = |asked: Option<&str>, policies| {
+            assert_eq!(policies, Some(Lane::Normal));
+            asked.unwrap().parse::<Lane>().unwrap()
+        };
         let change = Change::of("east", stored("closed", "held"), lane, 1 << 20).unwrap().unwrap();
         assert_eq!(change.id(), "u.abcdefghij.bulk.1");
         assert_eq!(change.digest, Digest::of_value(&json!({"spec": {}})).unwrap());
@@ -191,7 +195,7 @@ mod tests {
     #[test]
     fn what_is_not_held_any_more_is_no_message() {
         for (gate, phase) in [("open", "held"), ("closed", "released"), ("closed", "dead")] {
-            let message = Change::of("east", stored(gate, phase), |_| Lane::Normal, 1 << 20).unwrap();
+            let message = Change::of("east", stored(gate, phase), |_, _| Lane::Normal, 1 << 20).unwrap();
             assert_eq!(message, None, "{gate} {phase}");
         }
     }

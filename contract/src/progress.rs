@@ -24,6 +24,12 @@ pub struct ChangeProgress {
     pub available: i64,
     /// Pods that are wanted.
     pub wanted: i64,
+    /// It is complete, and succeeds if it still is then, in RFC 3339; absent: it does not soak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soaking_until: Option<String>,
+    /// Names of the checks that decide now whether it succeeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checking: Vec<String>,
 }
 
 impl Payload for ChangeProgress {
@@ -32,7 +38,12 @@ impl Payload for ChangeProgress {
     /// Several replicas that see the same are one message. So is what comes to the same again within two minutes.
     fn id(&self) -> String {
         let Self { uid, change, updated, available, wanted, .. } = self;
-        format!("{uid}.{change}.progress.{updated}.{available}.{wanted}")
+        let id = format!("{uid}.{change}.progress.{updated}.{available}.{wanted}");
+        match (&self.soaking_until, self.checking.is_empty()) {
+            (Some(until), _) => format!("{id}.soaks.{until}"),
+            (None, true) => id,
+            (None, false) => format!("{id}.checks"),
+        }
     }
 
     fn cluster(&self) -> &str {

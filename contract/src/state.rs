@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{ChangeId, Digest, Key, Phase, key::PHASE_LABEL};
+use crate::{Approvals, ChangeId, Digest, Key, Lane, Override, Phase, key::PHASE_LABEL};
 
 /// Whether the deployment controller may act on a Deployment's template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,14 @@ pub struct State {
     pub quarantined: Vec<Digest>,
     /// [`Key::Attempt`] as it stands; see [`State::attempt`].
     pub attempt: Option<u32>,
+    /// [`Key::Approvals`]
+    pub approvals: Approvals,
+    /// [`Key::Override`], where it is for [`State::change`].
+    pub r#override: Option<Override>,
+    /// [`Key::ReleasedAt`], in RFC 3339.
+    pub released_at: Option<String>,
+    /// [`Key::DefaultLane`]
+    pub default_lane: Option<Lane>,
     /// [`PHASE_LABEL`]
     pub phase: Option<Phase>,
 }
@@ -61,9 +69,14 @@ impl State {
         label: impl Fn(&str) -> Option<&'a str>,
     ) -> Self {
         let own = |key: Key| annotation(key.name());
+        let change = own(Key::Change).and_then(|text| text.parse().ok());
         Self {
             gate: own(Key::Gate).and_then(Gate::read),
-            change: own(Key::Change).and_then(|text| text.parse().ok()),
+            approvals: Approvals::read(own(Key::Approvals)),
+            r#override: change.as_ref().and_then(|change| Override::read(own(Key::Override), change)),
+            released_at: own(Key::ReleasedAt).map(str::to_owned),
+            default_lane: own(Key::DefaultLane).and_then(|text| text.parse().ok()),
+            change,
             released: own(Key::Released).and_then(|text| text.parse().ok()),
             good: own(Key::Good).and_then(|text| text.parse().ok()),
             requested_by: own(Key::RequestedBy).map(str::to_owned),

@@ -3,7 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Pointer, envelope::Payload, subject::ChangeSubject};
+use crate::{Obstacle, Pointer, envelope::Payload, subject::ChangeSubject};
+
+/// Obstacles that are named in one message; those that last longest stay.
+pub const MAX_OBSTACLES: usize = 8;
 
 /// A change that is tried again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +24,9 @@ pub struct Wake {
     pub refusals: u32,
     /// Why it failed the last time, with the causes.
     pub last_error: String,
+    /// The rules that let it wait, the one that lasts longest first; none where something failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obstacles: Vec<Obstacle>,
     /// Sequence of its message in the stream of changes.
     pub sequence: u64,
     /// When that stream took it, in nanoseconds since 1970.
@@ -63,7 +69,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        Digest, Lane,
+        Digest, Lane, PolicyKind, PolicyRef, Rule,
         envelope::{open, seal},
     };
 
@@ -84,6 +90,16 @@ mod tests {
             tries: 3,
             refusals: 2,
             last_error: "refused".into(),
+            obstacles: vec![Obstacle {
+                policy: PolicyRef {
+                    kind: PolicyKind::ClusterFreeze,
+                    namespace: None,
+                    name: "holidays".into(),
+                },
+                rule: Rule::Freeze,
+                until: Some("2027-01-02T00:00:00Z".into()),
+                message: "nothing goes before 2027".into(),
+            }],
             sequence: 7,
             published: 1_700_000_000_000_000_000,
         };

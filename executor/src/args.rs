@@ -1,8 +1,11 @@
 //! Arguments of the executor; every flag is also an environment variable.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
+use hyper::Uri;
 use ops::args::{Common, DnsLabel};
+
+use crate::checks::Named;
 
 /// Executor of Roadstead: lets held changes through, one slot each, and follows each rollout to its end
 #[derive(Clone, Debug, clap::Parser)]
@@ -26,6 +29,15 @@ pub struct Args {
     /// A change that was refused this often (by a webhook, a policy, a quota, as invalid) is given up
     #[arg(long, env = "ROADSTEAD_ATTEMPTS", default_value = "10")]
     pub attempts: NonZeroU32,
+    /// A Prometheus that checks of policies may ask, as NAME=URL; may be given more than once
+    #[arg(long, env = "ROADSTEAD_PROMETHEUS", value_delimiter = ',', value_name = "NAME=URL")]
+    pub prometheus: Vec<Named<Uri>>,
+    /// File with the bearer token for one of them, as NAME=FILE; it is read for each query
+    #[arg(long, env = "ROADSTEAD_PROMETHEUS_TOKEN_FILE", value_delimiter = ',', value_name = "NAME=FILE")]
+    pub prometheus_token_file: Vec<Named<PathBuf>>,
+    /// File with the authorities that may sign the certificate of one of them, as NAME=FILE; it is read for each query
+    #[arg(long, env = "ROADSTEAD_PROMETHEUS_CA_FILE", value_delimiter = ',', value_name = "NAME=FILE")]
+    pub prometheus_ca_file: Vec<Named<PathBuf>>,
     /// Namespace that Roadstead is installed in
     #[arg(long, env = "ROADSTEAD_NAMESPACE", default_value = "roadstead")]
     pub release_namespace: DnsLabel,
@@ -49,5 +61,15 @@ mod tests {
         assert_eq!(parse(&[]).unwrap().attempts.get(), 10);
         assert!(parse(&["--slots", "0"]).is_err() && parse(&["--attempts", "0"]).is_err());
         assert!(parse(&["--slot-timeout", "soon"]).is_err());
+    }
+
+    #[test]
+    fn prometheus_is_named_as_often_as_there_are_endpoints() {
+        let parse = |arguments: &[&str]| Args::try_parse_from([&["x"], arguments].concat());
+        let args = parse(&["--prometheus", "a=http://a,b=https://b", "--prometheus", "c=http://c"]).unwrap();
+        let names: Vec<_> = args.prometheus.iter().map(|named| &*named.name).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+        let error = parse(&["--prometheus", "http://a"]).unwrap_err().to_string();
+        assert!(error.contains("NAME=VALUE"), "{error}");
     }
 }

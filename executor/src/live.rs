@@ -1,6 +1,8 @@
 //! A Deployment as it is stored, in the few fields that decide. Read from raw JSON: a typed Deployment would
 //! lose the template's fields that a newer API server knows, and its digest would then be another.
 
+use std::collections::BTreeMap;
+
 use contract::{
     Digest, OnFailure, State,
     key::{LANE, LIFT, ON_FAILURE, REPLAY},
@@ -38,6 +40,8 @@ pub struct Live {
     pub generation: i64,
     /// Whether its deletion has begun.
     pub deleting: bool,
+    /// `metadata.labels`: what policies select by.
+    pub labels: BTreeMap<String, String>,
     /// Its own keys.
     pub state: State,
     /// Digest of `spec.template`, computed.
@@ -95,6 +99,7 @@ impl Live {
             uid: metadata.uid.clone().unwrap_or_default(),
             generation: metadata.generation.unwrap_or_default(),
             deleting: metadata.deletion_timestamp.is_some(),
+            labels: metadata.labels.clone().unwrap_or_default(),
             state: State::of(annotations, metadata.labels.as_ref()),
             digest: Digest::of_value(&spec["template"])?,
             lane: annotations.and_then(|map| map.get(LANE)).cloned(),

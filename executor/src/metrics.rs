@@ -1,6 +1,6 @@
 //! What the executor counts. Never an object's name as a label.
 
-use contract::{Lane, Phase};
+use contract::{Lane, Phase, Rule};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -24,6 +24,19 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    result: &'static str,
+}
+
+/// What the checks of a rollout can come to.
+const RESULTS: [&str; 2] = ["passed", "failed"];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RuleLabels {
+    rule: &'static str,
+}
+
 /// The executor's metrics.
 #[derive(Clone, Default)]
 pub struct Metrics {
@@ -37,9 +50,13 @@ pub struct Metrics {
     slots_urgent: Gauge,
     slots_in_use: Gauge,
     waiting: Family<LaneLabels, Gauge>,
+    waiting_for_rule: Family<RuleLabels, Gauge>,
     oldest_waiting: Family<LaneLabels, Gauge>,
     concurrency: Gauge,
     followed: Gauge,
+    soaking: Gauge,
+    checks: Family<ResultLabels, Counter>,
+    pauses: Counter,
     rollbacks: Counter,
     kubernetes_events: Family<ReasonLabels, Counter>,
     kubernetes_events_lost: Counter,
@@ -56,6 +73,9 @@ impl Metrics {
             drop(metrics.received.get_or_create(&labels));
             drop(metrics.waiting.get_or_create(&labels));
             drop(metrics.oldest_waiting.get_or_create(&labels));
+        }
+        for rule in Rule::ALL {
+            drop(metrics.waiting_for_rule.get_or_create(&RuleLabels { rule: rule.as_str() }));
         }
         for phase in Phase::ALL {
             drop(metrics.outcomes.get_or_create(&PhaseLabels { phase: phase.as_str() }));
@@ -92,6 +112,11 @@ impl Metrics {
         );
         registry.register("queue_depth", "Changes that wait, by lane", metrics.waiting.clone());
         registry.register(
+            "waiting_for_rule",
+            "Changes that a policy or a freeze lets wait, by the rule that lasts longest",
+            metrics.waiting_for_rule.clone(),
+        );
+        registry.register(
             "queue_oldest_timestamp_seconds",
             "When the oldest waiting change was queued, as a Unix time; 0: none waits; by lane",
             metrics.oldest_waiting.clone(),
@@ -102,6 +127,7 @@ impl Metrics {
             "Failed rollouts whose last good template this process restored",
             metrics.rollbacks.clone(),
         );
+        metrics.register_policies(registry);
         metrics.register_events(registry);
         metrics
     }
@@ -109,6 +135,27 @@ impl Metrics {
     /// A failed rollout was rolled back.
     pub fn rolled_back(&self) {
         self.rollbacks.inc();
+    }
+
+    fn register_policies(&self, registry: &mut Registry) {
+        for result in RESULTS {
+            drop(self.checks.get_or_create(&ResultLabels { result }));
+        }
+        registry.register(
+            "soaking",
+            "Rollouts that are complete and have to stay so for a while before they succeed",
+            self.soaking.clone(),
+        );
+        registry.register(
+            "checks",
+            "Rollouts whose checks came to an end in this process, by result",
+            self.checks.clone(),
+        );
+        registry.register(
+            "policy_pauses",
+            "Queues of policies that this process paused after a failed rollout",
+            self.pauses.clone(),
+        );
     }
 
     fn register_events(&self, registry: &mut Registry) {
@@ -187,8 +234,30 @@ impl Metrics {
         self.oldest_waiting.get_or_create(&labels).set(oldest.unwrap_or_default() / 1_000);
     }
 
+    /// Changes that a rule lets wait.
+    pub fn waiting_for_rule(&self, rule: Rule, count: usize) {
+        let labels = RuleLabels { rule: rule.as_str() };
+        self.waiting_for_rule.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// Rollouts that are followed.
     pub fn followed(&self, count: usize) {
         self.followed.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Rollouts that soak.
+    pub fn soaking(&self, count: usize) {
+        self.soaking.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// The checks of a rollout came to an end.
+    pub fn checked(&self, passed: bool) {
+        let result = RESULTS[usize::from(!passed)];
+        self.checks.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// The queue of a policy was paused.
+    pub fn paused(&self) {
+        self.pauses.inc();
     }
 }

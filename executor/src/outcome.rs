@@ -51,6 +51,8 @@ pub enum Reason {
     Nats,
     /// It took too long.
     Overrun,
+    /// A rule of a policy lets it wait.
+    Policy,
 }
 
 /// How long to wait.
@@ -102,6 +104,8 @@ impl Reason {
             Self::Invalid => ("invalid", Growing(ms(10_000), ms(600_000)), Counts),
             Self::Nats => ("nats", Growing(ms(500), ms(30_000)), Passes),
             Self::Overrun => ("overrun", Growing(ms(1_000), ms(30_000)), Passes),
+            // Where the rule has no end that is known. What ends it brings the change on at once.
+            Self::Policy => ("policy", About(ms(300_000)), Waits),
         }
     }
 

@@ -9,6 +9,7 @@ use ops::{
     BoxError, admin, kubernetes,
     namespaces::{self, Namespaces},
     nats,
+    policies::{self, Policies},
     readiness::{Handle, Readiness},
     streams,
     tasks::Tasks,
@@ -18,14 +19,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::Args,
+    checks::{Checks, Prometheus},
     consume::{Consumer, Finder, Worker},
     deployments::Deployments,
     event::{self, Events},
     follow::Follower,
     metrics::Metrics,
+    policy::{Judge, Nudger},
     queue::{self, Publisher, View, Viewer},
     release::Releaser,
     slots::{Keeper, Room, Store},
+    status::{Reporter, Reports},
     sweep::{Sweeper, Swept},
 };
 
@@ -35,9 +39,13 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// How often it is looked for changes that nothing brings on any more.
 const FIND: Duration = Duration::from_secs(30);
 
+/// How often it is looked whether the policies were listed.
+const LISTED: Duration = Duration::from_millis(50);
+
 /// The parts that have to be ready.
 struct Waiting {
     namespaces: Handle,
+    policies: Handle,
     rollouts: Handle,
     queue: Handle,
 }
@@ -53,6 +61,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let stop = tasks.stop();
     let waiting = Waiting {
         namespaces: readiness.wait_for("the namespaces"),
+        policies: readiness.wait_for("the policies"),
         rollouts: readiness.wait_for("the rollouts in flight"),
         queue: readiness.wait_for("the queue"),
     };
@@ -73,6 +82,9 @@ async fn execute(
     stop: CancellationToken,
 ) -> Result<(), BoxError> {
     let common = &args.common;
+    let prometheus =
+        Prometheus::new(&args.prometheus, &args.prometheus_token_file, &args.prometheus_ca_file)?;
+    let prometheus = Arc::new(prometheus);
     let stopped = stop.clone();
     let connected = async {
         let nats = nats::connect(&common.nats, Role::Executor, common.cluster.as_str()).await?;
@@ -91,6 +103,11 @@ async fn execute(
     // Before the first list it would look as if everything was opted out, and nothing in flight.
     tokio::select! { told = listed.changed() => told?, () = stopped.cancelled() => return parts.run(&stop).await }
 
+    let Some(policies) = listed_policies(&mut parts, &client, &namespaces, &stop).await else {
+        return parts.run(&stop).await;
+    };
+    drop(waiting.policies);
+
     let (context, cluster) = (streams::jetstream(&nats), common.cluster.as_str().to_owned());
     let store = Store::new(context.clone(), &cluster, common.nats.replicas);
     let room = Room::new(args.slots, args.urgent_slots);
@@ -100,8 +117,16 @@ async fn execute(
     let deployments = Deployments::new(client);
     let (recorder, writer) = event::recorder(deployments.clone(), &metrics, instance());
     parts.add("Kubernetes Events", writer.run(stop.clone()));
+    let reports = Reports::default();
+    let judge = Judge {
+        policies: policies.clone(),
+        namespaces: namespaces.clone(),
+        deployments: deployments.clone(),
+        slots: slots.clone(),
+        reports: reports.clone(),
+    };
     let worker = Arc::new(Worker {
-        releaser: Releaser { deployments, namespaces, swept: Swept::default(), slots },
+        releaser: Releaser { deployments, namespaces, swept: Swept::default(), slots, judge },
         events: Events::new(context.clone(), cluster.clone(), metrics.clone(), recorder),
         cluster,
         metrics,
@@ -131,8 +156,22 @@ async fn execute(
     sweeper.recall().await;
     parts.add("sweep", sweeper.run(stop.clone()));
     let crash_loop = NonZeroU32::new(args.crash_loop_restarts);
-    let follower = Follower { worker: Arc::clone(&worker), crash_loop };
+    let waiting_for = view.clone();
+    let reporter = Reporter {
+        policies: policies.clone(),
+        deployments: worker.releaser.deployments.clone(),
+        reports: reports.clone(),
+        waiting: Arc::new(move || {
+            waiting_for.with(|index| index.is_complete().then(|| index.waiting_for_policies()))
+        }),
+        events: worker.events.clone(),
+    };
+    parts.add("the status of policies", reporter.run(stop.clone()));
+    let checks = Checks { client: worker.releaser.deployments.client().clone(), prometheus };
+    let follower = Follower { worker: Arc::clone(&worker), policies, checks, reports, crash_loop };
     parts.add("rollouts", follower.run(waiting.rollouts, stop.clone()));
+    let nudger = Nudger { view: view.clone(), worker: Arc::clone(&worker) };
+    parts.add("what waits for rules", nudger.run(stop.clone()));
     let finder = Finder { view: view.clone(), worker: Arc::clone(&worker), interval: FIND };
     parts.add("what nothing brings on", finder.run(stop.clone()));
     let consumer = Consumer { context, replicas: common.nats.replicas, vacancies, worker, view };
@@ -142,6 +181,24 @@ async fn execute(
     // What was said last is to arrive; nobody waits for a server that is gone.
     let _ = tokio::time::timeout(FLUSH, nats.flush()).await;
     ended
+}
+
+/// Follows the policies from their first list on: before it nobody knows what may not be let through. `None`: it was
+/// told to stop before.
+async fn listed_policies(
+    parts: &mut Parts,
+    client: &Client,
+    namespaces: &Namespaces,
+    stop: &CancellationToken,
+) -> Option<Policies> {
+    let (policies, read) = (Policies::default(), Readiness::default());
+    let ready = read.wait_for("the policies");
+    let follow = policies::follow(client.clone(), namespaces.clone(), policies.clone(), ready, stop.clone());
+    parts.add("policies", follow);
+    while read.check().is_err() {
+        tokio::select! { () = tokio::time::sleep(LISTED) => {}, () = stop.cancelled() => return None }
+    }
+    Some(policies)
 }
 
 /// Name of this process in Kubernetes Events: that of its pod or host.

@@ -24,7 +24,8 @@ fn a_hundred_thousand_changes_take_a_few_tens_of_mebibytes() {
     for number in 0..CHANGES {
         let (namespace, name) = (format!("team-{}", number % 500), format!("deployment-number-{number}"));
         let change = ChangeId::derive(&namespace, &name, &digest, None);
-        let held = Held { change: change.clone(), attempt: 1, asked: None, lane: Some(Lane::Normal) };
+        let held =
+            Held { change: change.clone(), attempt: 1, asked: None, lane: Some(Lane::Normal), says: 0 };
         index.held(&namespace, &name, held, (0, 0), 0);
         let queued = Queued { change, attempt: 1, lane: Lane::Normal, sequence: number + 1, published: 0 };
         index.queued(&namespace, &name, queued, 0);

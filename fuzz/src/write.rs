@@ -4,7 +4,7 @@
 
 use contract::{
     Key,
-    key::{PHASE_LABEL, REPLAY},
+    key::{APPROVE, PHASE_LABEL, RELEASE, REPLAY},
 };
 use serde_json::{Map, Value, json};
 
@@ -73,7 +73,7 @@ fn map(choices: &mut Choices<'_>, ours: &[&str]) -> Option<Value> {
     let mut members = Map::new();
     for _ in 0..count {
         let theirs =
-            ["", "~", "/", "~1", "~0", "a/b~c", "roadstead.dev/lane", REPLAY, "roadstead.dev", "gate"];
+            ["", "~", "/", "~1", "~0", "a/b~c", "roadstead.dev/lane", REPLAY, APPROVE, RELEASE, "roadstead.dev", "gate"];
         let key = choices.next();
         let key = if key < 128 { ours[key % ours.len()] } else { theirs[key % theirs.len()] };
         let digest = "0".repeat(64);
@@ -89,6 +89,9 @@ fn map(choices: &mut Choices<'_>, ours: &[&str]) -> Option<Value> {
             "urgent",
             digest.as_str(),
             "\n",
+            "abcdefghij a fire",
+            r#"[{"by":"jane","change":"abcdefghij"}]"#,
+            r#"{"by":"jane","change":"abcdefghij","reason":"a fire"}"#,
         ];
         members.insert(key.to_owned(), choices.of(&values).into());
     }

@@ -7,6 +7,7 @@ pub mod kubernetes;
 pub mod log;
 pub mod namespaces;
 pub mod nats;
+pub mod policies;
 pub mod publish;
 pub mod readiness;
 pub mod retry_after;

@@ -23,6 +23,8 @@ use crate::{BoxError, chain, readiness::Handle};
 pub struct OptedIn {
     /// `metadata.uid`: a namespace deleted and made again is another one.
     pub uid: String,
+    /// `metadata.labels`
+    pub labels: Arc<BTreeMap<String, String>>,
     lane: Option<String>,
     urgent: Option<String>,
 }
@@ -30,13 +32,18 @@ pub struct OptedIn {
 impl OptedIn {
     fn of(namespace: &PartialObjectMeta<Namespace>) -> Self {
         let annotation = |key: &str| namespace.annotations().get(key).cloned();
-        Self { uid: namespace.uid().unwrap_or_default(), lane: annotation(LANE), urgent: annotation(URGENT) }
+        Self {
+            uid: namespace.uid().unwrap_or_default(),
+            labels: Arc::new(namespace.labels().clone()),
+            lane: annotation(LANE),
+            urgent: annotation(URGENT),
+        }
     }
 
-    /// The lane of a change here; `asked` is the Deployment's own annotation.
+    /// The lane of a change here; `asked` is the Deployment's own annotation, `policies` what the policies gave it.
     #[must_use]
-    pub fn lane(&self, asked: Option<&str>) -> Lane {
-        Lane::resolve(asked, self.lane.as_deref(), self.urgent.as_deref())
+    pub fn lane(&self, asked: Option<&str>, policies: Option<Lane>) -> Lane {
+        Lane::resolve(asked, policies, self.lane.as_deref(), self.urgent.as_deref())
     }
 }
 

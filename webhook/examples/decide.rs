@@ -18,7 +18,7 @@ fn main() {
     let settings = hold::Settings { warnings: true };
     let decide = |body: &str| {
         let request = Request::parse(body.as_bytes()).unwrap();
-        let (verdict, answer) = hold::decide(&request, &settings).unwrap();
+        let (verdict, answer) = hold::decide(&request, &settings, &hold::NoPolicies).unwrap();
         assert_eq!(verdict, hold::Verdict::Held);
         black_box(answer.encode(&request.uid));
     };

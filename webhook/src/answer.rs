@@ -19,6 +19,8 @@ pub struct Answer {
     pub patch: Vec<PatchOperation>,
     /// Sentences that the client shows to its user.
     pub warnings: Vec<String>,
+    /// What the policies found, for the API server's audit log.
+    pub audit: Option<String>,
 }
 
 /// One operation of a JSON Patch (RFC 6902).
@@ -48,6 +50,8 @@ pub enum Path {
     Annotations,
     /// An annotation of ours.
     Annotation(Key),
+    /// An annotation by which a user gives an order, one of [`contract::key`].
+    Order(&'static str),
     /// All labels.
     Labels,
     /// The label of ours.
@@ -61,8 +65,53 @@ pub enum Path {
 pub struct Denial {
     /// What the user reads.
     pub message: String,
-    /// Causes: a type for machines, a sentence for people.
-    pub causes: Vec<(&'static str, String)>,
+    /// Causes, each by itself.
+    pub causes: Vec<Cause>,
+    /// The object, where it is no valid one; `None`: it may not be written.
+    pub invalid: Option<Named>,
+}
+
+/// One cause of a refusal.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cause {
+    /// Path of the field, or the rule, that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// A sentence for people.
+    pub message: String,
+    /// A type for machines.
+    pub reason: &'static str,
+}
+
+/// An object by its kind and name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Named {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+}
+
+impl Denial {
+    /// It may not be written.
+    #[must_use]
+    pub fn forbidden(message: String, causes: Vec<Cause>) -> Self {
+        Self { message, causes, invalid: None }
+    }
+}
+
+impl Cause {
+    /// A cause that is about no field.
+    #[must_use]
+    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { field: None, message: message.into(), reason }
+    }
+
+    /// A cause that is about a field.
+    #[must_use]
+    pub fn of_field(reason: &'static str, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), ..Self::new(reason, message) }
+    }
 }
 
 impl Answer {
@@ -79,6 +128,7 @@ impl Answer {
                 patch_type: patch.as_ref().map(|_| "JSONPatch"),
                 patch,
                 status: self.denial.as_ref().map(Status::of),
+                audit_annotations: self.audit.as_deref().map(|found| Audit { found }),
                 uid,
                 warnings,
             },
@@ -110,6 +160,8 @@ struct Review<'a> {
 struct Response<'a> {
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    audit_annotations: Option<Audit<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     patch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     patch_type: Option<&'static str>,
@@ -118,6 +170,13 @@ struct Response<'a> {
     uid: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Audit<'a> {
+    /// The API server puts the webhook's name before it.
+    #[serde(rename = "policy-findings")]
+    found: &'a str,
 }
 
 #[derive(Serialize)]
@@ -130,20 +189,17 @@ struct Status<'a> {
 
 #[derive(Serialize)]
 struct Details<'a> {
-    causes: Vec<Cause<'a>>,
-}
-
-#[derive(Serialize)]
-struct Cause<'a> {
-    message: &'a str,
-    reason: &'static str,
+    causes: &'a [Cause],
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    invalid: Option<&'a Named>,
 }
 
 impl<'a> Status<'a> {
+    /// kubectl shows the causes of an `Invalid` one by one with their fields, and of anything else the message.
     fn of(denial: &'a Denial) -> Self {
-        let cause = |(reason, message): &'a (&'static str, String)| Cause { message, reason };
-        let causes = denial.causes.iter().map(cause).collect();
-        Self { code: 403, details: Details { causes }, message: &denial.message, reason: "Forbidden" }
+        let Denial { message, causes, invalid } = denial;
+        let (code, reason) = if invalid.is_some() { (422, "Invalid") } else { (403, "Forbidden") };
+        Self { code, details: Details { causes, invalid: invalid.as_ref() }, message, reason }
     }
 }
 
@@ -186,6 +242,7 @@ impl fmt::Display for Path {
         let (map, member) = match self {
             Self::Annotations => return f.write_str("/metadata/annotations"),
             Self::Annotation(key) => ("/metadata/annotations/", key.name()),
+            Self::Order(key) => ("/metadata/annotations/", *key),
             Self::Labels => return f.write_str("/metadata/labels"),
             Self::Phase => ("/metadata/labels/", PHASE_LABEL),
             Self::Paused => return f.write_str("/spec/paused"),

@@ -14,6 +14,8 @@ pub mod metrics;
 pub mod object;
 #[cfg(feature = "server")]
 pub mod outbox;
+#[cfg(feature = "server")]
+pub mod policies;
 pub mod review;
 pub mod room;
 #[cfg(feature = "server")]

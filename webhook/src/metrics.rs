@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use ops::publish::Kept;
+use policy::resource::Action;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -15,13 +16,20 @@ use prometheus_client::{
 const DURATIONS: [f64; 12] = [50e-6, 100e-6, 200e-6, 400e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.2, 1.0, 5.0];
 
 /// Every verdict of each webhook, so that a series is there before its first review.
-const VERDICTS: [(&str, &[&str]); 2] = [
+const VERDICTS: [(&str, &[&str]); 3] = [
     ("hold", &["passed", "held", "opened", "denied", "unconfigured"]),
     ("gate", &["allowed", "denied", "stale", "unsure", "unconfigured"]),
+    ("policies", &["allowed", "denied", "unconfigured"]),
 ];
 
 /// The operations that either webhook is configured for.
 const OPERATIONS: [&str; 2] = ["CREATE", "UPDATE"];
+
+/// What a validation does that finds something wrong.
+const ACTIONS: [&str; 2] = ["deny", "warn"];
+
+/// Whether it does so, or only records it.
+const MODES: [&str; 2] = ["enforce", "observe"];
 
 /// What can come of a live read.
 const READS: [&str; 5] = ["read", "missing", "refused", "slow", "failed"];
@@ -34,6 +42,12 @@ struct ReviewLabels {
     webhook: &'static str,
     operation: &'static str,
     verdict: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FindingLabels {
+    action: &'static str,
+    mode: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -55,6 +69,8 @@ pub struct Metrics {
     rejected: Family<RejectLabels, Counter>,
     reads: Family<ReadLabels, Counter>,
     read_duration: Histogram,
+    findings: Family<FindingLabels, Counter>,
+    expression_failures: Counter,
     panics: Counter,
     published: Counter,
     duplicates: Counter,
@@ -87,6 +103,8 @@ impl Metrics {
             rejected: Family::default(),
             reads: Family::default(),
             read_duration: Histogram::new(DURATIONS),
+            findings: Family::default(),
+            expression_failures: Counter::default(),
             panics: Counter::default(),
             published: Counter::default(),
             duplicates: Counter::default(),
@@ -97,19 +115,7 @@ impl Metrics {
             certificate_failures: Counter::default(),
             connections: Gauge::default(),
         };
-        for (webhook, verdicts) in VERDICTS {
-            for (verdict, operation) in
-                verdicts.iter().flat_map(|verdict| OPERATIONS.map(|one| (verdict, one)))
-            {
-                drop(metrics.reviews.get_or_create(&ReviewLabels { webhook, operation, verdict }));
-            }
-        }
-        for result in READS {
-            drop(metrics.reads.get_or_create(&ReadLabels { result }));
-        }
-        for reason in REASONS {
-            drop(metrics.rejected.get_or_create(&RejectLabels { reason }));
-        }
+        metrics.begin_at_zero();
         registry.register(
             "reviews",
             "Reviews answered, by webhook, operation and verdict",
@@ -137,6 +143,16 @@ impl Metrics {
             "requests_rejected",
             "Requests answered with an error, by reason",
             metrics.rejected.clone(),
+        );
+        registry.register(
+            "policy_findings",
+            "Validations of policies that found a submitted change wrong, by action and mode",
+            metrics.findings.clone(),
+        );
+        registry.register(
+            "policy_expression_failures",
+            "Validations of policies that failed at run time",
+            metrics.expression_failures.clone(),
         );
         registry.register("panics", "Reviews lost to a panic", metrics.panics.clone());
         registry.register("published", "Held changes published to the queue", metrics.published.clone());
@@ -172,6 +188,26 @@ impl Metrics {
         metrics
     }
 
+    /// Every series that is known beforehand: one that is missing until it counts cannot be told from none.
+    fn begin_at_zero(&self) {
+        for (webhook, verdicts) in VERDICTS {
+            for (verdict, operation) in
+                verdicts.iter().flat_map(|verdict| OPERATIONS.map(|one| (verdict, one)))
+            {
+                drop(self.reviews.get_or_create(&ReviewLabels { webhook, operation, verdict }));
+            }
+        }
+        for (action, mode) in ACTIONS.into_iter().flat_map(|action| MODES.map(|mode| (action, mode))) {
+            drop(self.findings.get_or_create(&FindingLabels { action, mode }));
+        }
+        for result in READS {
+            drop(self.reads.get_or_create(&ReadLabels { result }));
+        }
+        for reason in REASONS {
+            drop(self.rejected.get_or_create(&RejectLabels { reason }));
+        }
+    }
+
     /// A review was answered.
     pub fn reviewed(
         &self,
@@ -200,6 +236,21 @@ impl Metrics {
     /// A request was answered with an error.
     pub fn rejected(&self, reason: &'static str) {
         self.rejected.get_or_create(&RejectLabels { reason }).inc();
+    }
+
+    /// A validation found something wrong.
+    pub fn found(&self, action: Action, observed: bool) {
+        let action = match action {
+            Action::Deny => ACTIONS[0],
+            Action::Warn => ACTIONS[1],
+        };
+        let mode = MODES[usize::from(observed)];
+        self.findings.get_or_create(&FindingLabels { action, mode }).inc();
+    }
+
+    /// A validation failed at run time.
+    pub fn expression_failed(&self) {
+        self.expression_failures.inc();
     }
 
     /// A review was lost to a panic.

@@ -7,19 +7,19 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use crate::{
-    answer::{Answer, Denial},
+    answer::{Answer, Cause, Denial},
     review::{Malformed, Request},
 };
 
 /// Bytes of keys and values that Kubernetes takes.
 const LIMIT: usize = 256 * 1024;
 
-/// Bytes kept free for what is written later: the digests of a release and of its success, one that is
-/// quarantined, and what the deployment controller copies and adds.
-const LATER: usize = 1024;
+/// Bytes kept free for what is written later: the digests of a release and of its success, its time, one that is
+/// quarantined, when each approval was seen, and what the deployment controller copies and adds.
+const LATER: usize = 3 * 1024;
 
 /// Bytes of our annotations at the very most: a review shorter than the rest of the limit need not be measured. The
-/// longest are the user's name and the list of what is quarantined.
+/// longest are the user's name, the reason of an override and the list of what is quarantined.
 const OURS: usize = 64 * 1024;
 
 /// The members that are measured; everything else is skipped.
@@ -79,8 +79,8 @@ pub fn denial(request: &Request<'_>, answer: &Answer) -> Result<Option<Denial>, 
          in all: shorten them by {} bytes",
         whole - LIMIT
     );
-    let causes = vec![("FieldValueTooLong", message.clone())];
-    Ok(Some(Denial { message, causes }))
+    let causes = vec![Cause::of_field("FieldValueTooLong", "metadata.annotations", message.clone())];
+    Ok(Some(Denial::forbidden(message, causes)))
 }
 
 fn json(operation: &impl serde::Serialize) -> serde_json::Value {
@@ -97,7 +97,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::hold::{self, Settings};
+    use crate::hold::{self, NoPolicies, Settings};
 
     /// What is said to a new Deployment whose annotations come to `bytes`.
     fn told(bytes: usize, key: &str, letter: &str) -> Option<Denial> {
@@ -114,7 +114,7 @@ mod tests {
         let body = review.to_string();
         let request = Request::parse(body.as_bytes()).unwrap();
         let settings = Settings { warnings: true };
-        denial(&request, &hold::decide(&request, &settings).unwrap().1).unwrap()
+        denial(&request, &hold::decide(&request, &settings, &NoPolicies).unwrap().1).unwrap()
     }
 
     #[test]

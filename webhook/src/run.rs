@@ -1,7 +1,12 @@
 //! The order of start-up and shutdown.
 
 use anyhow::Context as _;
-use ops::{admin, kubernetes, namespaces, readiness::Readiness, tasks::Tasks};
+use ops::{
+    admin, kubernetes, namespaces,
+    policies::{self, Policies},
+    readiness::Readiness,
+    tasks::Tasks,
+};
 
 use crate::{
     args::Args,
@@ -9,6 +14,7 @@ use crate::{
     hold::Settings,
     metrics::Metrics,
     outbox::Outbox,
+    policies::Rules,
     server::{Certificates, Limits, Listener, Reviews, router},
 };
 
@@ -24,6 +30,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
     let (outbox_ready, namespaces_ready) =
         (readiness.wait_for("the outbox"), readiness.wait_for("the namespaces"));
+    let policies_ready = readiness.wait_for("the policies");
     let listening = readiness.wait_for("the listener");
     let admin_listener = admin::bind(common.admin_listen).await?;
     tasks.spawn("admin endpoint", admin::serve(admin_listener, readiness.clone(), registry, stop.clone()));
@@ -37,9 +44,13 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let namespaces = namespaces::Namespaces::new(common.served());
     let followed = namespaces::follow(client.clone(), namespaces.clone(), namespaces_ready, stop.clone());
     tasks.spawn("namespaces", followed);
+    let policies = Policies::default();
+    let followed =
+        policies::follow(client.clone(), namespaces.clone(), policies.clone(), policies_ready, stop.clone());
+    tasks.spawn("policies", followed);
     let outbox = Outbox {
         client: client.clone(),
-        namespaces,
+        namespaces: namespaces.clone(),
         cluster: common.cluster.as_str().to_owned(),
         nats: common.nats.clone(),
         metrics: metrics.clone(),
@@ -48,6 +59,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
     let reviews = Reviews {
         settings: Settings { warnings: args.warnings },
+        rules: Rules::new(policies, namespaces, metrics.clone()),
         owners: Owners::new(client, metrics.clone()),
         metrics: metrics.clone(),
         limits: Limits::default(),

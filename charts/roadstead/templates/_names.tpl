@@ -10,6 +10,10 @@
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "roadstead.fullname" . }}-executor
 {{- end -}}
 
+{{- define "roadstead.uninstall.username" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "roadstead.fullname" . }}-uninstall
+{{- end -}}
+
 {{- define "roadstead.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 app.kubernetes.io/name: roadstead

@@ -1,6 +1,6 @@
 {{- /* One identity's rights: cluster-wide, or by Role in each served namespace, from the same rules. */ -}}
 
-{{- /* Parameters: root, part (webhook or executor), rules (YAML list of what it may do in a served namespace). */ -}}
+{{- /* Parameters: root, part (webhook or executor), rules (YAML list of what it may do in a served namespace), cluster (of what it may do to what is in no namespace; none). */ -}}
 {{- define "roadstead.rbac" -}}
 {{- $root := .root -}}
 {{- $name := printf "%s-%s" (include "roadstead.fullname" .root) .part -}}
@@ -14,6 +14,9 @@ rules:
   - apiGroups: [""]
     resources: [namespaces]
     verbs: [get, list, watch]
+  {{- with .cluster }}
+  {{- . | nindent 2 }}
+  {{- end }}
   {{- if not $root.Values.namespaces }}
   {{- $rules | nindent 2 }}
   {{- end }}

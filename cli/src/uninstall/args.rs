@@ -27,6 +27,9 @@ pub struct Uninstall {
     /// or another way into it is given, the streams of an external one.
     #[arg(long)]
     pub streams: bool,
+    /// Remove the definitions of policies and freezes, too, and so every policy and freeze in the cluster.
+    #[arg(long)]
+    pub crds: bool,
     /// Say what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,

@@ -4,6 +4,7 @@
 
 mod args;
 mod configurations;
+mod definitions;
 mod deployments;
 mod guard;
 mod leftovers;
@@ -52,6 +53,9 @@ pub async fn run(args: &Uninstall, screen: &mut Screen) -> Result<(), Failure> {
     // Before the credentials go that are in a Secret.
     if args.streams && args.nats.has_way_in() {
         streams::delete(&mut work, &args.nats, &args.nats_cluster).await;
+    }
+    if args.crds {
+        definitions::delete(&mut work).await;
     }
     let kept = if home.is_there {
         made::delete(&mut work, &release, args.streams).await

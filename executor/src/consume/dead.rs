@@ -63,7 +63,12 @@ impl Worker {
             published: task.published.into(),
             attempts: (*tries).into(),
             error: error.clone(),
-            change: Change::of(&self.cluster, serde_json::to_value(&object)?, |_| pointer.lane, max_payload)?,
+            change: Change::of(
+                &self.cluster,
+                serde_json::to_value(&object)?,
+                |_, _| pointer.lane,
+                max_payload,
+            )?,
             raw: None,
             truncated: false,
         };

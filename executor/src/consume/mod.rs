@@ -9,6 +9,7 @@ mod delivery;
 mod inbox;
 mod limit;
 mod place;
+mod ruled;
 mod serve;
 mod stranded;
 mod task;

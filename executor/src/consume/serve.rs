@@ -5,17 +5,17 @@
 use std::time::Duration;
 
 use contract::{
-    ChangeId, Lane, Phase,
+    ChangeId, Lane,
     subject::{ChangeSubject, shard},
 };
 use ops::chain;
 
 use super::{Worker, board::Pick, delivery::Delivery};
 use crate::{
-    event::Subject,
+    error::Failure,
     live::now,
     outcome::{Outcome, Reason},
-    queue::{After, Choice, View},
+    queue::{After, Choice, Queued, Trouble, View},
     release::Turn,
 };
 
@@ -24,11 +24,10 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// What became of a change that came instead.
-enum Instead {
+pub(crate) enum Instead {
     /// It was let through; the change, where that was told.
-    Released {
-        told: Option<ChangeId>,
-    },
+    Released { told: Option<ChangeId> },
+    /// There is none for it.
     NoSlot,
     /// It has to be seen to by its own message.
     Nothing,
@@ -52,34 +51,32 @@ impl Worker {
             None => delivery.wake().map(|wake| wake.sequence).unwrap_or_default(),
         };
         let (lane, own) = (pick.place.lane, (&*namespace, &*name));
-        let (choice, is_done) = view.with(|index| {
+        let (lane, choice, is_done) = view.with(|index| {
             let queued = delivery.queued();
             let is_done = queued.as_ref().is_some_and(|queued| index.is_done(queued));
             if let Some(queued) = queued.filter(|_| !is_done) {
                 // The stream may not have told of it yet.
                 index.queued(&namespace, &name, queued, now());
             }
-            let at = (lane, shard(&namespace));
-            (index.choose(at, pick.turn.as_ref(), own, sequence), is_done)
+            let woken = if pick.place.shard.is_none() { index.choose_woken(lane, own) } else { None };
+            match woken {
+                Some((_, (space, first))) if (&*space, &*first) == own => (lane, Choice::Own, is_done),
+                Some((lane, (space, first))) => (lane, Choice::Instead(space, first), is_done),
+                None => {
+                    let at = (lane, shard(&namespace));
+                    (lane, index.choose(at, pick.turn.as_ref(), own, sequence), is_done)
+                }
+            }
         });
         if is_done && choice == Choice::Own {
             return Outcome::Done;
         }
         if let Choice::Instead(space, first) = choice {
-            // Before it is let through: its watch may tell of that at once.
-            let message = view.with(|index| index.message_of(&space, &first));
-            let instead = tokio::time::timeout(LIMIT, self.instead(&space, &first, lane, &granted)).await;
-            let (after, reason) = match instead.unwrap_or(Instead::Nothing) {
-                Instead::Released { told } => {
-                    if let Some(message) = message.filter(|message| Some(&message.change) == told.as_ref()) {
-                        view.with(|index| index.done(message));
-                    }
-                    (After::Over, Some(Reason::NotItsTurn))
-                }
-                Instead::NoSlot => (After::PutBack, Some(Reason::NoSlot)),
-                Instead::Nothing => (After::Aside, None),
+            let reason = match self.bring_on(view, (&*space, &*first), lane, &granted).await {
+                Instead::Released { .. } => Some(Reason::NotItsTurn),
+                Instead::NoSlot => Some(Reason::NoSlot),
+                Instead::Nothing => None,
             };
-            view.with(|index| index.settle(&space, &first, after));
             if let Some(reason) = reason {
                 return reason.retry(delivery.delivered);
             }
@@ -95,22 +92,56 @@ impl Worker {
         outcome
     }
 
+    /// Lets a change through by its live object, in whose turn another's message came or that waited for a rule.
+    pub(crate) async fn bring_on(
+        &self,
+        view: &View,
+        (namespace, name): (&str, &str),
+        lane: Lane,
+        granted: &(impl Fn() + Send + Sync),
+    ) -> Instead {
+        // Before it is let through: its watch may tell of that at once.
+        let (message, trouble) =
+            view.with(|index| (index.message_of(namespace, name), index.trouble_of(namespace, name)));
+        let waits = trouble.filter(|trouble| !trouble.rules.is_empty());
+        let instead = self.instead((namespace, name), lane, message.as_ref(), waits.as_ref(), granted);
+        let instead = tokio::time::timeout(LIMIT, instead).await.unwrap_or(Instead::Nothing);
+        let after = match &instead {
+            Instead::Released { told } => {
+                if let Some(message) = message.filter(|message| Some(&message.change) == told.as_ref()) {
+                    view.with(|index| index.done(message));
+                }
+                After::Over
+            }
+            Instead::NoSlot if waits.is_some() => After::Ripe,
+            Instead::NoSlot => After::PutBack,
+            Instead::Nothing => After::Aside,
+        };
+        view.with(|index| index.settle(namespace, name, after));
+        instead
+    }
+
     async fn instead(
         &self,
-        namespace: &str,
-        name: &str,
+        (namespace, name): (&str, &str),
         lane: Lane,
+        message: Option<&Queued>,
+        waits: Option<&Trouble>,
         granted: &(impl Fn() + Send + Sync),
     ) -> Instead {
         let turn = async {
             let Some(live) = self.releaser.deployments.get(namespace, name).await? else { return Ok(None) };
-            match self.releaser.held(&live).filter(|pointer| pointer.lane == lane) {
-                Some(pointer) => self.releaser.turn_from(Some(live), &pointer, granted).await.map(Some),
-                None => Ok(None),
+            let Some(pointer) = self.releaser.held(&live).filter(|pointer| pointer.lane == lane) else {
+                return Ok(None);
+            };
+            let turn = self.releaser.turn_from(Some(live), &pointer, granted).await?;
+            if let (Turn::Waits(ruling), Some(message), Some(known)) = (&turn, message, waits) {
+                self.waits_on(pointer, message, known, ruling).await?;
             }
+            Ok::<_, Failure>(Some(turn))
         };
-        let live = match turn.await {
-            Ok(Some(Turn::Released(live))) => live,
+        let released = match turn.await {
+            Ok(Some(Turn::Released(released))) => released,
             Ok(Some(Turn::Later(Reason::NoSlot))) => return Instead::NoSlot,
             Ok(_) => return Instead::Nothing,
             Err(failure) => {
@@ -119,12 +150,10 @@ impl Worker {
                 return Instead::Nothing;
             }
         };
-        self.metrics.released();
-        let Some(about) = Subject::of(&live) else { return Instead::Released { told: None } };
-        let told = self.events.tell(&about, Phase::Released, "let through; the rollout begins").await;
+        let told = self.tell_release(&released, "let through").await;
         if let Err(failure) = &told {
             tracing::debug!(error = chain(failure), "the change's message will tell of its release");
         }
-        Instead::Released { told: told.ok().map(|()| about.change().clone()) }
+        Instead::Released { told: told.ok().and(released.live.state.change) }
     }
 }

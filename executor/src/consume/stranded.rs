@@ -85,6 +85,7 @@ impl Finder {
             tries: 0,
             refusals: 0,
             last_error: LOST.to_owned(),
+            obstacles: vec![],
             sequence: one.sequence,
             published: one.published.saturating_mul(1_000_000),
         };
@@ -96,6 +97,7 @@ impl Finder {
             // One more, so that it is no duplicate.
             wake.tries = last.tries.saturating_add(1);
             (wake.refusals, wake.last_error) = (last.refusals, last.last_error);
+            wake.obstacles = last.obstacles;
         }
         tracing::info!(
             namespace = &*one.namespace,

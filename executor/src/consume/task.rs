@@ -1,6 +1,6 @@
 //! What a message asks for: the change that it points to, and how often that could not be let through before.
 
-use contract::{Change, Pointer, Wake, subject::ChangeSubject};
+use contract::{Change, Obstacle, Pointer, Wake, subject::ChangeSubject};
 
 use super::delivery::Delivery;
 use crate::error::Failure;
@@ -13,6 +13,8 @@ pub(super) struct Task {
     pub(super) tries: u32,
     /// How often it was refused before.
     pub(super) refusals: u32,
+    /// The rules that let it wait when it was looked at last.
+    pub(super) obstacles: Vec<Obstacle>,
     /// Sequence of its message in the stream of changes.
     pub(super) sequence: u64,
     /// When that stream took it, in nanoseconds since 1970.
@@ -27,10 +29,13 @@ impl Delivery {
             let change: Change = contract::envelope::open(self.payload())?;
             let (sequence, published) = (self.sequence, i64::try_from(self.published).unwrap_or(i64::MAX));
             let pointer = Pointer::from(&change);
-            (change.cluster, Task { pointer, tries: delivered, refusals: 0, sequence, published })
+            let (tries, obstacles) = (delivered, vec![]);
+            (change.cluster, Task { pointer, tries, refusals: 0, obstacles, sequence, published })
         } else {
-            let Wake { cluster, pointer, tries, refusals, sequence, published, .. } = self.wake()?;
-            (cluster, Task { pointer, tries: tries.saturating_add(delivered), refusals, sequence, published })
+            let Wake { cluster, pointer, tries, refusals, obstacles, sequence, published, .. } =
+                self.wake()?;
+            let tries = tries.saturating_add(delivered);
+            (cluster, Task { pointer, tries, refusals, obstacles, sequence, published })
         };
         let lies = says != cluster || task.address(cluster) != self.address()?;
         if lies { Err(Failure::Misaddressed) } else { Ok(task) }

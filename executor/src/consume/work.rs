@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use contract::{Phase, Pointer};
+use contract::{Override, Phase, Pointer};
 use ops::chain;
 
 use super::{delivery::Delivery, task::Task};
@@ -12,7 +12,7 @@ use crate::{
     live::Live,
     metrics::Metrics,
     outcome::{Outcome, Reason},
-    release::{Releaser, Turn},
+    release::{Released, Releaser, Turn},
     verify::Stale,
 };
 
@@ -63,10 +63,8 @@ impl Worker {
         let about = Subject::from(pointer);
         self.events.seen(&about);
         match self.releaser.turn(pointer, granted).await? {
-            Turn::Released(live) => {
-                self.metrics.released();
-                let about = Subject::of(&live).unwrap_or(about);
-                self.events.tell(&about, Phase::Released, "let through; the rollout begins").await?;
+            Turn::Released(released) => {
+                self.tell_release(&released, "let through").await?;
             }
             Turn::Spent | Turn::Ended if delivery.delivered == 1 => {}
             Turn::Spent => self.recall_death(task).await?,
@@ -83,6 +81,7 @@ impl Worker {
                     self.tell_stale(&about, &stale, task).await?;
                 }
             }
+            Turn::Waits(ruling) => return self.waits(task, &ruling).await,
             Turn::Later(reason) => return Ok(reason.retry(task.tries.into())),
         }
         Ok(Outcome::Done)
@@ -94,11 +93,9 @@ impl Worker {
     pub async fn inherit(&self, live: &Live) {
         let Some(pointer) = self.releaser.held(live) else { return };
         match tokio::time::timeout(LIMIT, self.releaser.turn(&pointer, || ())).await {
-            Ok(Ok(Turn::Released(live))) => {
-                self.metrics.released();
-                let Some(about) = Subject::of(&live) else { return };
-                let message = "let through in the slot of the change that it replaces; the rollout begins";
-                if let Err(failure) = self.events.tell(&about, Phase::Released, message).await {
+            Ok(Ok(Turn::Released(released))) => {
+                let how = "let through in the slot of the change that it replaces";
+                if let Err(failure) = self.tell_release(&released, how).await {
                     tracing::debug!(error = chain(&failure), "the change's message will tell of its release");
                 }
             }
@@ -106,6 +103,21 @@ impl Worker {
             Ok(Err(failure)) => tell_of(&pointer, &failure, 1),
             Err(_) => tracing::debug!(deployment = pointer.name, "inheriting a slot took too long"),
         }
+    }
+
+    /// Counts a release and tells of it: `how` it came to it, but for one that somebody ordered.
+    pub(super) async fn tell_release(&self, released: &Released, how: &str) -> Result<(), Failure> {
+        self.metrics.released();
+        let Released { live, ruling } = released;
+        let Some(about) = Subject::of(live) else { return Ok(()) };
+        let order = live.state.r#override.as_ref();
+        let how = match order {
+            Some(Override { by, reason, .. }) => {
+                format!("let through past every rule by {by}, who says: {reason}")
+            }
+            None => how.to_owned(),
+        };
+        self.events.tell_release(&about, &format!("{how}; the rollout begins"), ruling, order).await
     }
 
     async fn tell_stale(&self, about: &Subject<'_>, stale: &Stale, task: &Task) -> Result<(), Failure> {

@@ -9,8 +9,12 @@ mod writer;
 
 use std::{future::Future, time::Duration};
 
+use ::policy::ruling::Ruling;
 use async_nats::jetstream::{Context, stream::LastRawMessageErrorKind};
-use contract::{ChangeEvent, ChangeId, ChangeProgress, Digest, Phase, Pointer, envelope, stream, subject};
+use contract::{
+    ChangeEvent, ChangeId, ChangeProgress, Digest, Obstacle, Override, Phase, Pointer, PolicyRef, Rule,
+    envelope, stream, subject, wake::MAX_OBSTACLES,
+};
 use ops::{
     chain,
     publish::{Kept, publish},
@@ -19,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{kubernetes::Note, told::Told};
 pub use self::{kubernetes::Recorder, reason::EventReason, writer::Writer};
-use crate::{deployments::Deployments, error::Failure, live::Live, metrics::Metrics};
+use crate::{deployments::Deployments, error::Failure, follow::Detail, live::Live, metrics::Metrics};
 
 /// Longest wait for an earlier message.
 const LOOK_UP: Duration = Duration::from_secs(3);
@@ -132,6 +136,14 @@ impl Events {
         self.recorder.note(about, EventReason::Held, &waits(about.change), 0);
     }
 
+    /// The queue of a policy goes on that this change of a Deployment had paused. On Kubernetes only; the policy's
+    /// status says so too.
+    pub(crate) fn resumed(&self, live: &Live, change: &ChangeId, policy: &PolicyRef) {
+        let Some(about) = Subject::of(live) else { return };
+        let message = format!("{policy} goes on after change {change} had failed");
+        self.recorder.note(&Subject { change, ..about }, EventReason::Resumed, &message, 0);
+    }
+
     /// Something was put on the queue: it is looked whether a change waits there.
     pub fn queued(&self, namespace: &str, name: &str) {
         self.recorder.look(namespace, name);
@@ -139,8 +151,57 @@ impl Events {
 
     /// Publishes once. The Kubernetes Event is handed over before, whether NATS is there or not.
     pub async fn tell(&self, about: &Subject<'_>, phase: Phase, message: &str) -> Result<(), Failure> {
-        self.recorder.note(about, EventReason::of(phase), message, 0);
-        let event = self.event(about, phase, message);
+        self.tell_event(about, self.event(about, phase, message)).await
+    }
+
+    /// Publishes once that a change was let through, with what the policies said; somebody may have ordered to pass
+    /// them.
+    pub(crate) async fn tell_release(
+        &self,
+        about: &Subject<'_>,
+        message: &str,
+        ruling: &Ruling,
+        order: Option<&Override>,
+    ) -> Result<(), Failure> {
+        for (denied, reason) in [(false, EventReason::WouldBeHeld), (true, EventReason::WouldBeDenied)] {
+            let observed = ruling.observed.iter().filter(|one| (one.rule == Rule::Validation) == denied);
+            let sentences: Vec<_> = observed.map(|one| one.message.as_str()).collect();
+            if !sentences.is_empty() {
+                self.recorder.note(about, reason, &sentences.join("; "), 0);
+            }
+        }
+        let event = ChangeEvent {
+            obstacles: bounded(&ruling.obstacles),
+            observed: bounded(&ruling.observed),
+            r#override: order.cloned(),
+            ..self.event(about, Phase::Released, message)
+        };
+        self.tell_event(about, event).await
+    }
+
+    /// Publishes once that rules let a change wait; `tries`: how often it was looked at.
+    pub(crate) async fn tell_rules(
+        &self,
+        about: &Subject<'_>,
+        obstacles: &[Obstacle],
+        next_try: String,
+        tries: u32,
+    ) -> Result<(), Failure> {
+        let sentences: Vec<_> = obstacles.iter().map(|obstacle| obstacle.message.as_str()).collect();
+        let message = format!("waits for a rule: {}", sentences.join("; "));
+        self.recorder.note(about, EventReason::HeldByPolicy, &message, tries);
+        let event = ChangeEvent {
+            attempts: Some(tries),
+            next_try: Some(next_try),
+            obstacles: bounded(obstacles),
+            ..self.event(about, Phase::Held, &message)
+        };
+        self.publish(about, event).await
+    }
+
+    async fn tell_event(&self, about: &Subject<'_>, event: ChangeEvent) -> Result<(), Failure> {
+        let phase = event.phase;
+        self.recorder.note(about, EventReason::of(phase), &event.message, 0);
         if phase != Phase::Released {
             self.publish(about, event).await?;
             self.told.end(about.uid, about.change);
@@ -186,6 +247,9 @@ impl Events {
             attempts: None,
             error: None,
             next_try: None,
+            obstacles: vec![],
+            observed: vec![],
+            r#override: None,
         }
     }
 
@@ -211,7 +275,7 @@ impl Events {
     }
 
     /// Publishes how far a rollout is, once; what is lost is followed by more.
-    pub async fn tell_progress(&self, live: &Live) -> Result<(), Failure> {
+    pub(crate) async fn tell_progress(&self, live: &Live, step: Detail) -> Result<(), Failure> {
         let Some(change) = live.state.change.clone() else { return Ok(()) };
         let progress = ChangeProgress {
             cluster: self.cluster.clone(),
@@ -222,6 +286,8 @@ impl Events {
             updated: live.status.updated,
             available: live.status.available,
             wanted: live.replicas,
+            soaking_until: step.soaking_until,
+            checking: step.checking,
         };
         let subject = subject::progress(&self.cluster, &live.namespace, &live.name)?;
         publish(&self.context, subject, &progress).await?;
@@ -284,6 +350,11 @@ impl Events {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// As many obstacles as a message names.
+fn bounded(obstacles: &[Obstacle]) -> Vec<Obstacle> {
+    obstacles.iter().take(MAX_OBSTACLES).cloned().collect()
 }
 
 /// That a change waits, as a Kubernetes Event.

@@ -10,6 +10,12 @@ pub enum EventReason {
     Held,
     /// It could not be let through yet, and is tried again.
     Retrying,
+    /// A rule of a policy lets it wait.
+    HeldByPolicy,
+    /// A rule would have let it wait, of a policy that only observes.
+    WouldBeHeld,
+    /// A validation would have denied it, of a policy that only observes.
+    WouldBeDenied,
     /// It was let through.
     Released,
     /// Its rollout came to its end.
@@ -24,13 +30,18 @@ pub enum EventReason {
     RolledBack,
     /// It was given up.
     Dead,
+    /// The queue that its failure had paused goes on.
+    Resumed,
 }
 
 impl EventReason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Held,
         Self::Retrying,
+        Self::HeldByPolicy,
+        Self::WouldBeHeld,
+        Self::WouldBeDenied,
         Self::Released,
         Self::Succeeded,
         Self::Failed,
@@ -38,6 +49,7 @@ impl EventReason {
         Self::Cancelled,
         Self::RolledBack,
         Self::Dead,
+        Self::Resumed,
     ];
 
     /// The reason that goes with a phase.
@@ -77,6 +89,9 @@ impl EventReason {
         match self {
             Self::Held => ("ChangeHeld", "Hold", false),
             Self::Retrying => ("ChangeRetrying", "Release", true),
+            Self::HeldByPolicy => ("HeldByPolicy", "Hold", false),
+            Self::WouldBeHeld => ("WouldBeHeld", "Release", false),
+            Self::WouldBeDenied => ("WouldBeDenied", "Release", true),
             Self::Released => ("ChangeReleased", "Release", false),
             Self::Succeeded => ("ChangeSucceeded", "Follow", false),
             Self::Failed => ("ChangeFailed", "Follow", true),
@@ -84,6 +99,7 @@ impl EventReason {
             Self::Cancelled => ("ChangeCancelled", "Release", false),
             Self::RolledBack => ("ChangeRolledBack", "RollBack", true),
             Self::Dead => ("ChangeDead", "Release", true),
+            Self::Resumed => ("QueueResumed", "Resume", false),
         }
     }
 }

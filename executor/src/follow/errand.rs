@@ -3,17 +3,24 @@
 
 use std::{num::NonZeroU32, sync::Arc};
 
-use contract::{Gate, OnFailure, Phase, State};
+use contract::{Gate, Phase, State};
 use json_patch::Patch;
-use ops::chain;
+use ops::{chain, policies::Policies};
 use tokio_util::sync::CancellationToken;
 
-use super::{crash, end, progress::Progress};
+use super::{
+    crash, end,
+    progress::Progress,
+    proofs::Proven,
+    rules::{Rules, Way},
+    stage::Detail,
+};
 use crate::{
+    checks::{Asked, Checks},
     consume::Worker,
     error::{Failure, Remedy},
     event::Subject,
-    live::Live,
+    live::{Live, UnixMillis},
     slots::{Holder, Ledger, Slots, Uid},
 };
 
@@ -21,6 +28,8 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Errands {
     pub(super) worker: Arc<Worker>,
+    pub(super) policies: Policies,
+    pub(super) checks: Checks,
     pub(super) stop: CancellationToken,
 }
 
@@ -29,6 +38,8 @@ pub(super) enum Done {
     Ended(Box<Live>, Ending),
     Counted(Option<Ledger>),
     Watched(Box<Live>, Option<String>),
+    /// `None`: nobody wants to know it any more.
+    Checked(Box<Live>, Vec<Asked>, Option<Proven>),
     Looked,
 }
 
@@ -50,22 +61,39 @@ impl Errands {
     }
 
     /// Brings a rollout to its end on the object: success, failure, or the way back where its owner wants one.
-    pub(super) async fn end(&self, live: &Live, progress: &Progress) -> Ending {
+    pub(super) async fn end(&self, live: &Live, progress: &Progress, rules: &Rules) -> Ending {
         if live.owned_by_rollback
             && let Err(failure) = self.rollbacks().let_go(live).await
         {
             tracing::debug!(error = chain(&failure), "a rollback still owns fields");
         }
-        match progress {
-            Progress::Waiting { .. } => Ending::Lost,
-            Progress::Succeeded => {
-                self.write(live, Phase::Succeeded, end::succeeded(live), "rolled out").await
+        match (progress, &rules.way) {
+            (Progress::Succeeded, _) => {
+                self.write(live, Phase::Succeeded, end::succeeded(live), &rules.fulfilled()).await
             }
-            Progress::Failed { reason } if live.on_failure == OnFailure::Rollback => {
-                self.roll_back(live, reason).await
+            (Progress::Failed { reason }, Way::Keep) => {
+                self.write(live, Phase::Failed, end::failed(live), reason).await
             }
-            Progress::Failed { reason } => self.write(live, Phase::Failed, end::failed(live), reason).await,
+            (Progress::Failed { reason }, Way::Back) => self.roll_back(live, reason).await,
+            (Progress::Failed { reason }, Way::Pause(policies)) => self.pause(live, reason, policies).await,
+            (Progress::Waiting { .. } | Progress::Soaking { .. } | Progress::Checking, _) => Ending::Lost,
         }
+    }
+
+    /// Runs what policies ask for after the soak until it has come to an end or nobody wants to know any more.
+    pub(super) async fn check(
+        &self,
+        live: &Live,
+        asked: &[Asked],
+        begun: UnixMillis,
+        stop: &CancellationToken,
+    ) -> Option<Proven> {
+        let proven = tokio::select! {
+            proven = self.checks.run(live, asked, begun) => proven,
+            () = stop.cancelled() => return None,
+        };
+        self.worker.metrics.checked(proven.is_ok());
+        Some(proven)
     }
 
     pub(super) async fn tell_end(
@@ -114,8 +142,8 @@ impl Errands {
     }
 
     /// Publishes how far a rollout is; what is lost is followed by more.
-    pub(super) async fn tell_progress(&self, live: &Live) {
-        if let Err(failure) = self.worker.events.tell_progress(live).await {
+    pub(super) async fn tell_progress(&self, live: &Live, step: Detail) {
+        if let Err(failure) = self.worker.events.tell_progress(live, step).await {
             tracing::debug!(deployment = live.name, error = chain(&failure), "progress is not published");
         }
     }

@@ -1,23 +1,27 @@
 //! What the follower knows and decides between two events: which rollouts are judged, whose end is being written,
 //! and what is counted.
 
-use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use contract::{ChangeId, Lane};
 use kube::{api::DynamicObject, runtime::watcher::Event};
-use ops::readiness::Handle;
+use ops::{policies::Policies, readiness::Handle};
 use tokio::task::{JoinError, JoinSet};
 
 use super::{
+    Follower,
     errand::{Done, Ending, Errands, rolls_out},
     pods::Pods,
-    progress::{Progress, progress},
+    progress::Progress,
+    proofs::Proofs,
+    rules::Rules,
     view::{Followed, Left, View},
 };
 use crate::{
     consume::Worker,
     live::{Live, UnixMillis, now},
     slots::{Holder, Uid},
+    status::Reports,
 };
 
 /// Pause before the end of a rollout is tried again.
@@ -29,6 +33,8 @@ const DEPARTED: UnixMillis = 30_000;
 /// The state of the loop.
 pub(super) struct Following {
     worker: Arc<Worker>,
+    policies: Policies,
+    reports: Reports,
     errands: Errands,
     view: View,
     jobs: JoinSet<Done>,
@@ -41,19 +47,17 @@ pub(super) struct Following {
     /// What left it while its end was being written: most likely because of that.
     leaving: BTreeMap<(Uid, ChangeId), Live>,
     pods: Pods,
+    proofs: Proofs,
     ready: Option<Handle>,
 }
 
 impl Following {
-    pub(super) fn new(
-        worker: Arc<Worker>,
-        errands: Errands,
-        watches: usize,
-        crash_loop: Option<NonZeroU32>,
-        ready: Handle,
-    ) -> Self {
+    pub(super) fn new(follower: Follower, errands: Errands, watches: usize, ready: Handle) -> Self {
+        let Follower { worker, policies, reports, crash_loop, .. } = follower;
         Self {
             worker,
+            policies,
+            reports,
             errands,
             view: View::new(watches),
             jobs: JoinSet::new(),
@@ -62,6 +66,7 @@ impl Following {
             departed: BTreeMap::new(),
             leaving: BTreeMap::new(),
             pods: Pods::new(crash_loop),
+            proofs: Proofs::default(),
             ready: Some(ready),
         }
     }
@@ -134,7 +139,7 @@ impl Following {
     /// The lane of a Deployment's changes; `None` where it is not served.
     fn lane(&self, live: &Live) -> Option<Lane> {
         let opted_in = self.worker.releaser.namespaces.get(&live.namespace)?;
-        Some(opted_in.lane(live.lane.as_deref()))
+        Some(opted_in.lane(live.lane.as_deref(), live.state.default_lane))
     }
 
     /// Whether a rollout has come to its end; if so, has it written. Not before the first count: its slot could not
@@ -155,27 +160,44 @@ impl Following {
         }
         let held = self.since.get(uid).filter(|holder| Some(&holder.change) == live.state.change.as_ref());
         let since = held.map_or(followed.since, |holder| holder.since.min(followed.since));
-        let mut progress = progress(live, since, now);
-        if let (Progress::Waiting { .. }, Some(reason), false) = (&progress, &followed.crashed, live.paused) {
-            progress = Progress::Failed { reason: reason.clone() };
-        }
-        if matches!(progress, Progress::Waiting { .. }) {
-            self.goes_on(uid, now);
-            return;
+        let rules = Rules::of(&self.policies, namespaces, live);
+        let progress = followed.stands(&rules, &self.proofs, since, now);
+        match &progress {
+            Progress::Waiting { .. } | Progress::Soaking { .. } => {
+                self.proofs.forget(uid);
+                return self.goes_on(uid, &rules, now);
+            }
+            Progress::Checking => {
+                let begun = followed.steady.until(&followed.live, since, rules.soak).unwrap_or(now);
+                self.check(uid, &rules, begun);
+                return self.goes_on(uid, &rules, now);
+            }
+            Progress::Succeeded | Progress::Failed { .. } => {}
         }
         followed.ending = true;
         let (errands, live) = (self.errands.clone(), Box::new(followed.live.clone()));
         self.jobs.spawn(async move {
-            let ending = errands.end(&live, &progress).await;
+            let ending = errands.end(&live, &progress, &rules).await;
             Done::Ended(live, ending)
         });
     }
 
+    /// Has checked what policies ask for, unless that is on its way.
+    fn check(&mut self, uid: &Uid, rules: &Rules, begun: UnixMillis) {
+        let Some(followed) = self.view.get_mut(uid) else { return };
+        let (errands, live, asked) = (self.errands.clone(), followed.live.clone(), rules.checks.clone());
+        let Some(stop) = self.proofs.begin(&live, &asked, &errands.stop) else { return };
+        self.jobs.spawn(async move {
+            let proven = errands.check(&live, &asked, begun, &stop).await;
+            Done::Checked(Box::new(live), asked, proven)
+        });
+    }
+
     /// Publishes how far a rollout is, and has its pods watched.
-    fn goes_on(&mut self, uid: &Uid, now: UnixMillis) {
+    fn goes_on(&mut self, uid: &Uid, rules: &Rules, now: UnixMillis) {
         let Some(followed) = self.view.get_mut(uid) else { return };
         let (errands, live) = (self.errands.clone(), followed.live.clone());
-        let news = followed.has_news(now);
+        let (news, step) = (followed.has_news(now), followed.step);
         if let Some((restarts, stop)) = self.pods.watch(followed, now, &errands.stop) {
             let (errands, live) = (errands.clone(), live.clone());
             self.jobs.spawn(async move {
@@ -184,7 +206,8 @@ impl Following {
             });
         }
         if news {
-            self.send(async move { errands.tell_progress(&live).await });
+            let step = step.told(rules);
+            self.send(async move { errands.tell_progress(&live, step).await });
         }
     }
 
@@ -207,9 +230,11 @@ impl Following {
 
     pub(super) fn tick(&mut self) {
         self.pods.keep(&self.view);
+        self.proofs.keep(&self.view);
         let now = now();
         self.departed.retain(|_, at| now - *at < DEPARTED);
         self.judge_all();
+        self.report();
         if self.counting || !self.view.is_listed() {
             return;
         }
@@ -218,12 +243,32 @@ impl Following {
         self.jobs.spawn(async move { Done::Counted(slots.recount(rolling).await.ok()) });
     }
 
+    /// Says of the policies what rolls out under them.
+    fn report(&self) {
+        let (set, namespaces) = (self.policies.load(), &self.worker.releaser.namespaces);
+        let rolls = self.view.iter().filter(|(_, followed)| rolls_out(&followed.live.state));
+        let mut in_flight = BTreeMap::new();
+        let mut soaking = 0;
+        for (_, Followed { live, step, .. }) in rolls {
+            soaking += usize::from(step.is_soaking());
+            let Some(opted_in) = namespaces.get(&live.namespace) else { continue };
+            for policy in set.select(&live.namespace, &opted_in.labels, &live.labels).policies {
+                *in_flight.entry(policy.reference.clone()).or_default() += 1;
+            }
+        }
+        self.reports.in_flight(in_flight);
+        self.worker.metrics.soaking(soaking);
+    }
+
     /// What rolls out now, as holders of slots.
     fn rolling(&self) -> BTreeMap<Uid, Holder> {
         let rolls = self.view.iter().filter(|(_, followed)| rolls_out(&followed.live.state));
-        rolls
-            .filter_map(|(uid, followed)| Some((uid.clone(), followed.holder(self.lane(&followed.live)?)?)))
-            .collect()
+        let judge = &self.worker.releaser.judge;
+        let holder = |followed: &Followed| {
+            let lane = self.lane(&followed.live)?;
+            followed.holder(lane, &judge.selected(&followed.live).limits())
+        };
+        rolls.filter_map(|(uid, followed)| Some((uid.clone(), holder(followed)?))).collect()
     }
 
     pub(super) fn done(&mut self, done: Done) {
@@ -231,6 +276,11 @@ impl Following {
             Done::Looked => {}
             Done::Ended(live, ending) => self.ended(&live, &ending),
             Done::Watched(live, crash) => self.watched(&live, crash),
+            Done::Checked(live, asked, proven) => {
+                let Some(proven) = proven else { return };
+                self.proofs.ended(&live, &asked, proven);
+                self.judge(&live.uid);
+            }
             Done::Counted(ledger) => {
                 self.counting = false;
                 let Some(ledger) = ledger else { return };

@@ -5,8 +5,13 @@ mod crash;
 mod end;
 mod errand;
 mod following;
+mod pausing;
 mod pods;
 mod progress;
+mod proofs;
+mod rules;
+mod soak;
+mod stage;
 mod view;
 mod way_back;
 
@@ -18,13 +23,14 @@ use kube::runtime::{
     WatchStreamExt as _,
     watcher::{self, Event, watcher},
 };
-use ops::{BoxError, chain, readiness::Handle};
+use ops::{BoxError, chain, policies::Policies, readiness::Handle};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 pub use self::progress::is_complete;
+pub(crate) use self::stage::Detail;
 use self::{errand::Errands, following::Following};
-use crate::consume::Worker;
+use crate::{checks::Checks, consume::Worker, status::Reports};
 
 /// How often deadlines and slots are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -33,6 +39,12 @@ const TICK: Duration = Duration::from_secs(1);
 pub struct Follower {
     /// What the follower's errands are done with.
     pub worker: Arc<Worker>,
+    /// What policies ask of rollouts.
+    pub policies: Policies,
+    /// Runs the checks that they ask for.
+    pub checks: Checks,
+    /// Takes what is seen of them here.
+    pub reports: Reports,
     /// Restarts of one container that fail a rollout; `None`: its deadline alone counts.
     pub crash_loop: Option<NonZeroU32>,
 }
@@ -50,8 +62,13 @@ impl Follower {
         let mut events = select_all(apis.into_iter().enumerate().map(|(source, api)| {
             watcher(api, selected.clone()).default_backoff().map(move |event| (source, event)).boxed()
         }));
-        let errands = Errands { worker: Arc::clone(&self.worker), stop: stop.clone() };
-        let mut following = Following::new(self.worker, errands, watches, self.crash_loop, ready);
+        let errands = Errands {
+            worker: Arc::clone(&self.worker),
+            policies: self.policies.clone(),
+            checks: self.checks.clone(),
+            stop: stop.clone(),
+        };
+        let mut following = Following::new(self, errands, watches, ready);
         let mut interrupted = false;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

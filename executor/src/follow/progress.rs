@@ -11,7 +11,7 @@ const DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
 /// ReplicaSet is lost to a conflict, the controller leaves the condition as it is, and counts no deadline as long as it
 /// stands: <https://github.com/kubernetes/kubernetes/blob/v1.37.2/pkg/controller/deployment/util/deployment_util.go>
 /// (`DeploymentTimedOut`).
-const COMPLETE: &str = "NewReplicaSetAvailable";
+pub(super) const COMPLETE: &str = "NewReplicaSetAvailable";
 
 /// How far a rollout is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,13 @@ pub enum Progress {
         /// Pods that are wanted.
         wanted: i64,
     },
+    /// It is complete, and has to stay so until then.
+    Soaking {
+        /// Until when.
+        until: UnixMillis,
+    },
+    /// It has soaked, and what policies ask for then is checked.
+    Checking,
     /// It has come to its end.
     Succeeded,
     /// It did not come to its end in time.

@@ -6,13 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use contract::{ChangeId, Lane};
 use kube::runtime::watcher::Event;
 
+use super::{soak::Steady, stage::Step};
 use crate::{
     live::{Live, UnixMillis},
-    slots::{Holder, Uid},
+    slots::{Holder, Limit, Uid},
 };
 
 /// Least time between two messages about the progress of one rollout.
 const PACE: UnixMillis = 1_000;
+
+/// What is told of how far a rollout is: pods that are new, that serve, that are wanted; and its step.
+type News = ((i64, i64, i64), Step);
 
 /// A rollout that is followed.
 #[derive(Clone, Debug)]
@@ -24,8 +28,12 @@ pub(super) struct Followed {
     pub(super) ending: bool,
     /// Not before then is its end tried again.
     pub(super) not_before: UnixMillis,
-    /// The numbers that were published last, and when.
-    pub(super) told: Option<((i64, i64, i64), UnixMillis)>,
+    /// What was published last, and when.
+    pub(super) told: Option<(News, UnixMillis)>,
+    /// What was seen of its completeness.
+    pub(super) steady: Steady,
+    /// How far it was when it was judged last.
+    pub(super) step: Step,
     /// What its pods say: why the rollout fails before its deadline.
     pub(super) crashed: Option<String>,
     source: usize,
@@ -33,8 +41,8 @@ pub(super) struct Followed {
 
 impl Followed {
     /// It as the holder of a slot. Paused by its owner it takes no room, until it is resumed.
-    pub(super) fn holder(&self, lane: Lane) -> Option<Holder> {
-        let holder = Holder::of(&self.live, lane, self.since)?;
+    pub(super) fn holder(&self, lane: Lane, limits: &[Limit]) -> Option<Holder> {
+        let holder = Holder::of(&self.live, lane, self.since, limits)?;
         Some(Holder { counts: !self.live.paused, ..holder })
     }
 
@@ -42,7 +50,7 @@ impl Followed {
     /// `true` counts as told.
     pub(super) fn has_news(&mut self, now: UnixMillis) -> bool {
         let status = &self.live.status;
-        let numbers = (status.updated, status.available, self.live.replicas);
+        let numbers = ((status.updated, status.available, self.live.replicas), self.step);
         let news = self.told.is_none_or(|(told, at)| told != numbers && now - at >= PACE);
         if !news || !self.live.is_observed() {
             return false;
@@ -113,6 +121,8 @@ impl View {
             ending: same.is_some_and(|old| old.ending),
             not_before: same.map_or(0, |old| old.not_before),
             told: same.and_then(|old| old.told),
+            steady: same.map(|old| old.steady).unwrap_or_default(),
+            step: same.map(|old| old.step).unwrap_or_default(),
             crashed: same.and_then(|old| old.crashed.clone()),
             source,
             live,

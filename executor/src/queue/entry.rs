@@ -1,7 +1,7 @@
 //! One change that waits, in as few bytes as it takes: there may be a hundred thousand of them.
 
 use async_nats::{Message, header::NATS_MESSAGE_ID};
-use contract::{ChangeId, Lane};
+use contract::{ChangeId, Lane, PolicyRef, Rule};
 
 use super::index::UNPLACED;
 use crate::live::UnixMillis;
@@ -17,6 +17,8 @@ pub struct Held {
     pub asked: Option<Lane>,
     /// The lane that it waits in; `None` where its namespace is not served.
     pub lane: Option<Lane>,
+    /// Changes with what a rule may look at: the labels, who approved, who ordered the release.
+    pub says: u64,
 }
 
 /// The message of a change on the queue.
@@ -45,6 +47,10 @@ pub struct Trouble {
     pub last_error: String,
     /// When it is tried again.
     pub next_try: Option<UnixMillis>,
+    /// The rules that let it wait, the one that lasts longest first; none where something failed.
+    pub rules: Box<[(PolicyRef, Rule)]>,
+    /// When the last of them ends; `None`: nobody knows.
+    pub until: Option<UnixMillis>,
 }
 
 /// How a change stands here.
@@ -70,6 +76,8 @@ pub(super) struct Entry {
     /// Whether its message was in hand here and was put back: it comes again, but others may come first.
     pub(super) put_back: bool,
     pub(super) trouble: Option<Box<Trouble>>,
+    /// Whether a rule that it waits for may have ended, so that it is to be looked at.
+    pub(super) ripe: bool,
     /// The reading of the second looks that told of its trouble last.
     pub(super) wakes: u32,
     /// Whether nothing seemed to bring it on when that was looked for last.
@@ -84,6 +92,29 @@ impl Entry {
     /// Whether its message was seen.
     pub(super) fn is_placed(&self) -> bool {
         self.place < UNPLACED
+    }
+
+    /// The rules that it waits for.
+    pub(super) fn rules(&self) -> &[(PolicyRef, Rule)] {
+        self.trouble.as_ref().map_or(&[], |trouble| &trouble.rules)
+    }
+
+    /// When the rules end that it waits for, until it is ripe.
+    pub(super) fn due(&self) -> Option<UnixMillis> {
+        if self.ripe { None } else { self.trouble.as_ref()?.until }
+    }
+
+    /// It is to be looked at. When its rules end is known anew after that.
+    pub(super) fn ripen(&mut self) {
+        self.ripe = true;
+        if let Some(trouble) = &mut self.trouble {
+            trouble.until = None;
+        }
+    }
+
+    /// Whether it is to be looked at, and nobody does yet.
+    pub(super) fn is_ripe(&self) -> bool {
+        self.ripe && self.stand == Stand::Aside
     }
 }
 

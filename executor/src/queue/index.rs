@@ -7,6 +7,7 @@ use contract::{ChangeId, Lane};
 
 use super::{
     entry::{Entry, Held, Queued, Stand, Trouble},
+    ripe::Ripening,
     space::{Name, Space, Turns, slot},
 };
 use crate::live::UnixMillis;
@@ -25,6 +26,8 @@ pub struct Index {
     pub(super) turns: [Turns; Lane::ALL.len()],
     /// Messages of changes that no watch has told of yet, and when they came.
     early: HashMap<(String, String), (Queued, UnixMillis)>,
+    /// What is to be looked at, and what will be.
+    pub(super) ripening: Ripening,
     /// Messages of changes that were let through here in place of others, by sequence.
     pub(super) done: HashMap<u64, (ChangeId, u32)>,
     unplaced: u64,
@@ -46,6 +49,7 @@ impl Index {
             stand: Stand::InLine,
             put_back: false,
             trouble: None,
+            ripe: false,
             wakes: 0,
             suspect: false,
             source,
@@ -57,7 +61,8 @@ impl Index {
                 if (&old.held.change, old.held.attempt) == (&entry.held.change, entry.held.attempt) {
                     let placed = old.held.lane == entry.held.lane || old.place >= UNPLACED;
                     let held = entry.held;
-                    entry = Entry { held, source, ..old };
+                    let ripe = old.ripe || (old.held.says != held.says && !old.rules().is_empty());
+                    entry = Entry { held, ripe, source, ..old };
                     if !placed {
                         // It was queued in another lane, and will be in this one.
                         (entry.place, entry.stand) = (place, Stand::InLine);
@@ -75,7 +80,8 @@ impl Index {
 
     /// A Deployment is held no more.
     pub fn departed(&mut self, namespace: &str, name: &str) {
-        let Some((_, entry)) = self.take(namespace, name) else { return };
+        let Some((key, entry)) = self.take(namespace, name) else { return };
+        self.left(namespace, key);
         // Whoever let it through: its namespace has had its turn.
         if let Some(lane) = entry.held.lane.filter(|_| entry.stand == Stand::InLine) {
             self.had_turn(&namespace.into(), lane);

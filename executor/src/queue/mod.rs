@@ -8,6 +8,7 @@ mod index;
 mod order;
 mod picture;
 mod publish;
+mod ripe;
 mod role;
 mod space;
 mod stranded;
@@ -21,6 +22,7 @@ pub use self::{
     index::Index,
     order::{Row, places},
     publish::{INTERVAL, Publisher},
+    ripe::Ripe,
     space::Name,
     stranded::Stranded,
     turns::{After, Choice, Shards},

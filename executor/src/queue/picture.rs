@@ -163,7 +163,7 @@ mod tests {
         let mut index = Index::default();
         for ((namespace, name, lane), sequence) in changes.iter().zip(1..) {
             let (change, lane): (contract::ChangeId, _) = ("aaaaaaaaaa".parse().unwrap(), *lane);
-            let held = Held { change: change.clone(), attempt: 1, asked: None, lane: Some(lane) };
+            let held = Held { change: change.clone(), attempt: 1, asked: None, lane: Some(lane), says: 0 };
             index.held(namespace, name, held, (0, 0), 0);
             index.queued(namespace, name, Queued { change, attempt: 1, lane, sequence, published: 0 }, 0);
         }
@@ -200,7 +200,14 @@ mod tests {
         let mut index = index(&[("a", "one", Lane::Normal), ("a", "two", Lane::Normal)]);
         let error = format!("{}é", "x".repeat(MAX_ERROR - 1));
         let change = "aaaaaaaaaa".parse().unwrap();
-        let trouble = Trouble { change, tries: 3, last_error: error, next_try: Some(300_000) };
+        let trouble = Trouble {
+            change,
+            tries: 3,
+            last_error: error,
+            next_try: Some(300_000),
+            rules: Box::default(),
+            until: None,
+        };
         index.troubled("a", "two", trouble);
         let listed = listed(&index, "a", Forecast { takes: Some(60_000), room: slots(2), ..UNKNOWN });
         let starts: Vec<_> =

@@ -110,6 +110,7 @@ impl Index {
             } else {
                 line.rest.remove(&at);
             }
+            self.ripening.remove(lane, (&key, &name), &entry);
         }
         Some((name, entry))
     }
@@ -123,6 +124,7 @@ impl Index {
         if let Some(lane) = entry.held.lane {
             let line = &mut space.lines[slot(lane)];
             let at = (entry.place, Name::clone(&name));
+            self.ripening.insert(lane, (&key, &name), &entry);
             let is_ready = entry.stand == Stand::InLine;
             if is_ready { &mut line.ready } else { &mut line.rest }.insert(at);
             space.entries.insert(name, entry);

@@ -34,10 +34,12 @@ impl Index {
     /// All of them were read: trouble that they did not tell of is not waited for any more.
     pub fn woken(&mut self) {
         let wakes = self.wakes;
-        let entries = self.spaces.values_mut().flat_map(|space| space.entries.values_mut());
-        for entry in entries.filter(|entry| entry.wakes != wakes) {
-            entry.trouble = None;
-        }
+        self.each(|_, _, mut entry| {
+            if entry.wakes != wakes {
+                entry.trouble = None;
+            }
+            Some(entry)
+        });
     }
 
     /// The lanes and shards where a change waits.
@@ -85,7 +87,7 @@ mod tests {
 
     fn index() -> Index {
         let (change, lane): (contract::ChangeId, _) = ("aaaaaaaaaa".parse().unwrap(), Lane::Normal);
-        let held = Held { change: change.clone(), attempt: 1, asked: None, lane: Some(lane) };
+        let held = Held { change: change.clone(), attempt: 1, asked: None, lane: Some(lane), says: 0 };
         let mut index = Index::default();
         for (name, sequence) in [("web", 4), ("api", 9)] {
             index.held("shop", name, held.clone(), (0, 0), 0);
@@ -105,7 +107,14 @@ mod tests {
         index.troubled(
             "shop",
             "web",
-            Trouble { change, tries: 1, last_error: "no".into(), next_try: Some(next_try) },
+            Trouble {
+                change,
+                tries: 1,
+                last_error: "no".into(),
+                next_try: Some(next_try),
+                rules: Box::default(),
+                until: None,
+            },
         );
     }
 

@@ -12,7 +12,7 @@ fn change(letter: &str) -> contract::ChangeId {
 }
 
 fn held(letter: &str, lane: Lane) -> Held {
-    Held { change: change(letter), attempt: 1, asked: None, lane: Some(lane) }
+    Held { change: change(letter), attempt: 1, asked: None, lane: Some(lane), says: 0 }
 }
 
 fn queued(letter: &str, lane: Lane, sequence: u64) -> Queued {
@@ -201,8 +201,14 @@ fn what_another_executor_lets_through_is_its_namespaces_turn() {
 #[test]
 fn a_change_that_failed_is_tried_by_nobody_before_its_time() {
     let mut index = index(&[("shop", "1", 1), ("shop", "2", 2)]);
-    let trouble =
-        |letter| Trouble { change: change(letter), tries: 1, last_error: "no".into(), next_try: None };
+    let trouble = |letter| Trouble {
+        change: change(letter),
+        tries: 1,
+        last_error: "no".into(),
+        next_try: None,
+        rules: Box::default(),
+        until: None,
+    };
     index.troubled("shop", "1", trouble("a"));
     index.troubled("shop", "2", trouble("b"));
     assert_eq!(order(&index, "shop"), ["2"]);

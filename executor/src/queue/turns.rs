@@ -5,7 +5,7 @@
 use contract::{Lane, subject::SHARDS};
 
 use super::{
-    entry::{Held, Queued, Stand},
+    entry::{Held, Queued, Stand, Trouble},
     index::Index,
     space::{Name, slot},
 };
@@ -28,6 +28,8 @@ pub enum After {
     PutBack,
     /// Its own message brings it on.
     Aside,
+    /// It is to be looked at as soon as there is a slot.
+    Ripe,
 }
 
 /// Which shards of a lane may be pulled from now.
@@ -100,7 +102,9 @@ impl Index {
             self.change(namespace, name, |entry| entry.put_back = true);
             return Choice::Instead(space, first);
         }
-        self.change(namespace, name, |entry| (entry.stand, entry.put_back) = (Stand::InHand, false));
+        self.change(namespace, name, |entry| {
+            (entry.stand, entry.put_back, entry.ripe) = (Stand::InHand, false, false);
+        });
         Choice::Own
     }
 
@@ -130,6 +134,12 @@ impl Index {
         Some(Queued { change, attempt, lane: lane?, sequence: entry.place, published: entry.since })
     }
 
+    /// Why a change waits, as far as is known here.
+    #[must_use]
+    pub fn trouble_of(&self, namespace: &str, name: &str) -> Option<Trouble> {
+        self.spaces.get(namespace)?.entries.get(name)?.trouble.as_deref().cloned()
+    }
+
     /// A change was let through in place of another, and it was told of: its message has nothing left to do.
     pub fn done(&mut self, Queued { change, attempt, sequence, .. }: Queued) {
         self.done.insert(sequence, (change, attempt));
@@ -139,7 +149,7 @@ impl Index {
     pub fn reconsider(&mut self, namespace: &str, name: &str, sequence: u64) {
         self.change(namespace, name, |entry| {
             if entry.place == sequence {
-                (entry.stand, entry.put_back) = (Stand::InHand, false);
+                (entry.stand, entry.put_back, entry.ripe) = (Stand::InHand, false, false);
             }
         });
     }
@@ -154,6 +164,7 @@ impl Index {
                 After::Over => {}
                 After::PutBack => (entry.stand, entry.put_back) = (Stand::InLine, true),
                 After::Aside => entry.stand = Stand::Aside,
+                After::Ripe => (entry.stand, entry.ripe) = (Stand::Aside, true),
             }
         });
     }

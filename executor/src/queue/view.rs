@@ -2,6 +2,7 @@
 //! metadata only, so that it costs what waits and not what is in the cluster.
 
 use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -151,7 +152,7 @@ impl Viewer {
                     told?;
                     let map = changed.borrow_and_update().clone();
                     self.view.with(|index| index.assign(|namespace, asked| {
-                        Some(map.get(namespace)?.lane(asked.map(Lane::as_str)))
+                        Some(map.get(namespace)?.lane(None, asked))
                     }));
                 }
                 _ = tick.tick() => {
@@ -159,6 +160,9 @@ impl Viewer {
                     if self.view.with(|index| { index.tidy(now); index.misses(now, MISSED) }) && now - looked > AGAIN {
                         looked = now;
                         again.notify_one();
+                    }
+                    for (rule, count) in self.view.with(|index| index.waiting_for_rules()) {
+                        self.metrics.waiting_for_rule(rule, count);
                     }
                     for lane in Lane::ALL {
                         let (count, oldest) = self.view.with(|index| index.depth(lane));
@@ -193,12 +197,22 @@ impl Viewer {
 
     fn held(&self, namespace: &str, object: &Object) -> Option<Held> {
         let state = State::of(object.metadata.annotations.as_ref(), object.metadata.labels.as_ref());
-        let asked = object.annotations().get(LANE).and_then(|text| text.parse().ok());
+        let asked = object.annotations().get(LANE).and_then(|text| text.parse().ok()).or(state.default_lane);
         let attempt = state.attempt();
+        let says = says(object, &state);
         let change = state.change.filter(|_| state.gate == Some(contract::Gate::Closed))?;
-        let lane = self.namespaces.get(namespace).map(|opted_in| opted_in.lane(asked.map(Lane::as_str)));
-        Some(Held { change, attempt, asked, lane })
+        let lane = self.namespaces.get(namespace).map(|opted_in| opted_in.lane(None, asked));
+        Some(Held { change, attempt, asked, lane, says })
     }
+}
+
+/// Changes with what a rule may look at, but for the time that the executor itself writes on approvals.
+fn says(object: &Object, state: &State) -> u64 {
+    let approved = state.approvals.0.iter().map(|approval| (&approval.by, &approval.change));
+    let ordered = state.r#override.as_ref().map(|order| (&order.by, &order.reason));
+    let mut hash = DefaultHasher::new();
+    (object.labels(), approved.collect::<Vec<_>>(), ordered).hash(&mut hash);
+    hash.finish()
 }
 
 fn tell_change(view: &View, told: &Told<'_>) {
@@ -223,7 +237,13 @@ fn tell_wake(view: &View, told: &Told<'_>) {
     let Ok(wake) = open::<Wake>(&message.payload) else { return };
     let at = message.headers.as_ref().and_then(|headers| headers.get(ops::publish::SCHEDULE));
     let at = at.and_then(|at| at.as_str().strip_prefix("@at "));
+    let ends = wake
+        .obstacles
+        .iter()
+        .map(|obstacle| OffsetDateTime::parse(obstacle.until.as_deref()?, &Rfc3339).ok().map(to_millis));
     let trouble = Trouble {
+        until: ends.collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max()),
+        rules: wake.obstacles.into_iter().map(|obstacle| (obstacle.policy, obstacle.rule)).collect(),
         tries: wake.tries,
         next_try: at.and_then(|at| OffsetDateTime::parse(at, &Rfc3339).ok()).map(to_millis),
         last_error: wake.last_error,

@@ -1,16 +1,18 @@
-//! Lets a change through: reads the live object, verifies, takes a slot, patches. The API server's word about the
-//! patch decides; whatever happens in between, a repeat comes to the same.
+//! Lets a change through: reads the live object, verifies, asks the policies, takes a slot, patches. The API server's
+//! word about the patch decides; whatever happens in between, a repeat comes to the same.
 
 mod patch;
 
+use ::policy::ruling::Ruling;
 use contract::{Digest, Lane, Phase, Pointer};
-use ops::namespaces::Namespaces;
+use ops::{chain, namespaces::Namespaces};
 
 use crate::{
     deployments::Deployments,
     error::{Failure, Remedy},
     live::{Live, now},
     outcome::Reason,
+    policy::{Judge, Rules, stamp},
     slots::{Grant, Holder, Slots},
     sweep::Swept,
     verify::{Stale, Standing, Verdict, Wait, verify},
@@ -23,7 +25,7 @@ const ROUNDS: usize = 5;
 #[derive(Debug)]
 pub enum Turn {
     /// It was let through just now.
-    Released(Box<Live>),
+    Released(Box<Released>),
     /// It was let through before, or by a try whose answer got lost, and rolls out.
     InFlight,
     /// Its rollout has come to its end.
@@ -32,8 +34,19 @@ pub enum Turn {
     Spent,
     /// It will never be let through. `released`: what was let through last.
     Stale(Stale, Option<Digest>),
+    /// A rule of a policy lets it wait.
+    Waits(Box<Ruling>),
     /// Not now.
     Later(Reason),
+}
+
+/// A change that was let through.
+#[derive(Debug)]
+pub struct Released {
+    /// The object as it is stored since.
+    pub live: Live,
+    /// What the policies said. Obstacles are there only where somebody ordered to pass them.
+    pub ruling: Ruling,
 }
 
 /// Lets changes through.
@@ -47,6 +60,8 @@ pub struct Releaser {
     pub swept: Swept,
     /// The slots.
     pub slots: Slots,
+    /// The policies.
+    pub judge: Judge,
 }
 
 /// A slot that was taken for a release.
@@ -57,6 +72,13 @@ struct Taken {
     new: bool,
     /// Whether a patch was sent of which nobody knows whether it was applied.
     unsure: Option<Failure>,
+}
+
+/// What became of the wish for a slot.
+enum Slot {
+    Taken(Taken),
+    Full,
+    PolicyFull,
 }
 
 impl Releaser {
@@ -125,16 +147,24 @@ impl Releaser {
                 }
                 (Verdict::Release, None) => return Ok(Turn::Stale(Stale::Gone, None)),
             };
+            let live = self.stamped(live).await;
+            let rules = self.judge.selected(&live);
+            let Some(ruling) = self.judge.judge(&live, &rules, pointer.lane).await? else { continue };
+            if !ruling.obstacles.is_empty() && live.state.r#override.is_none() {
+                return Ok(Turn::Waits(Box::new(ruling)));
+            }
             if taken.is_none() {
-                let Some(slot) = self.take(&live, pointer.lane).await? else {
-                    return Ok(Turn::Later(Reason::NoSlot));
-                };
-                *taken = Some(slot);
+                match self.take(&live, pointer.lane, &rules).await? {
+                    Slot::Taken(slot) => *taken = Some(slot),
+                    Slot::Full => return Ok(Turn::Later(Reason::NoSlot)),
+                    // The ruling says so now.
+                    Slot::PolicyFull => continue,
+                }
                 granted();
             }
-            let Some(patch) = patch::patch(&live) else { continue };
+            let Some(patch) = patch::patch(&live, now()) else { continue };
             match self.deployments.patch(&live, patch).await {
-                Ok(live) => return Ok(Turn::Released(Box::new(live))),
+                Ok(live) => return Ok(Turn::Released(Box::new(Released { live, ruling }))),
                 Err(failure) if failure.may_have_been_applied() => {
                     if let Some(taken) = taken {
                         taken.unsure = Some(failure);
@@ -156,18 +186,44 @@ impl Releaser {
         match self.namespaces.get(namespace) {
             None => Standing::OptedOut,
             Some(opted_in) if !self.swept.contains(namespace, &opted_in.uid) => Standing::NotSwept,
-            Some(opted_in) => Standing::Served(opted_in.lane(live.and_then(|live| live.lane.as_deref()))),
+            Some(opted_in) => Standing::Served(opted_in.lane(
+                live.and_then(|live| live.lane.as_deref()),
+                live.and_then(|live| live.state.default_lane),
+            )),
         }
     }
 
-    async fn take(&self, live: &Live, lane: Lane) -> Result<Option<Taken>, Failure> {
-        let Some(holder) = Holder::of(live, lane, now()) else { return Ok(None) };
-        let new = match self.slots.acquire(&live.uid, holder).await? {
-            Grant::Full => return Ok(None),
+    /// The object with the time on its approvals. What fails here is done at the next look: until then they count as
+    /// given just now.
+    async fn stamped(&self, live: Live) -> Live {
+        let Some(patch) = stamp(&live, now()) else { return live };
+        match self.deployments.patch(&live, patch).await {
+            Ok(stamped) => stamped,
+            Err(failure) => {
+                tracing::debug!(
+                    deployment = live.name,
+                    error = chain(&failure),
+                    "an approval has no time yet"
+                );
+                live
+            }
+        }
+    }
+
+    async fn take(&self, live: &Live, lane: Lane, rules: &Rules) -> Result<Slot, Failure> {
+        let mut limits = rules.limits();
+        let Some(holder) = Holder::of(live, lane, now(), &limits) else { return Ok(Slot::Full) };
+        if live.state.r#override.is_some() {
+            // It is counted, but not kept back.
+            limits.clear();
+        }
+        let new = match self.slots.acquire(&live.uid, holder, limits).await? {
+            Grant::Full => return Ok(Slot::Full),
+            Grant::PolicyFull => return Ok(Slot::PolicyFull),
             Grant::New => true,
             Grant::Inherited => false,
         };
-        Ok(Some(Taken { uid: live.uid.clone(), generation: live.generation, new, unsure: None }))
+        Ok(Slot::Taken(Taken { uid: live.uid.clone(), generation: live.generation, new, unsure: None }))
     }
 
     /// The change of a Deployment that is held, as a pointer to it; one that was given up waits no more.

@@ -2,12 +2,16 @@
 
 use contract::{Gate, Key, Phase};
 use json_patch::Patch;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{edit::Edit, live::Live};
+use crate::{
+    edit::Edit,
+    live::{Live, UnixMillis},
+};
 
-/// Opens the gate of a held Deployment, remembers the digest that was let through, and takes our pause away.
+/// Opens the gate of a held Deployment, remembers the digest that was let through and when, and takes our pause away.
 /// `good` stays: the rollout has yet to succeed.
-pub fn patch(live: &Live) -> Option<Patch> {
+pub fn patch(live: &Live, now: UnixMillis) -> Option<Patch> {
     #[cfg(feature = "seeded-bugs")]
     if ops::seeded::seeded("older-after-newer")
         && let Some(change) = &live.state.change
@@ -15,10 +19,12 @@ pub fn patch(live: &Live) -> Option<Patch> {
         let edit = Edit::of(live).annotate(Key::Change, change.as_str()).gate(Gate::Open);
         return edit.phase(Some(Phase::Released)).without_our_pause().finish();
     }
+    let at = OffsetDateTime::from_unix_timestamp(now / 1_000).ok()?.format(&Rfc3339).ok()?;
     Edit::of(live)
         .while_gate_and_change_stand()
         .gate(Gate::Open)
         .annotate(Key::Released, live.digest.as_str())
+        .annotate(Key::ReleasedAt, &at)
         .phase(Some(Phase::Released))
         .without_our_pause()
         .without_replay()
@@ -36,7 +42,7 @@ mod tests {
     /// The Deployment of the case after its release.
     fn released(case: &Value) -> Value {
         let mut object = object(case);
-        json_patch::patch(&mut object, &patch(&live(case)).unwrap()).unwrap();
+        json_patch::patch(&mut object, &patch(&live(case), 1_500).unwrap()).unwrap();
         object
     }
 
@@ -47,6 +53,7 @@ mod tests {
         assert_eq!(annotations["roadstead.dev/gate"], "open");
         assert_eq!(annotations["roadstead.dev/released"], live(&json!({})).digest.as_str());
         assert_eq!(annotations["roadstead.dev/good"], "b".repeat(64));
+        assert_eq!(annotations["roadstead.dev/released-at"], "1970-01-01T00:00:01Z");
         assert_eq!(object["metadata"]["labels"], json!({"app": "web", "roadstead.dev/phase": "released"}));
     }
 
@@ -69,7 +76,7 @@ mod tests {
 
     #[test]
     fn whatever_changed_since_it_was_read_refuses_the_release() {
-        let patch = patch(&live(&json!({}))).unwrap();
+        let patch = patch(&live(&json!({})), 1_500).unwrap();
         for change in [
             json!({"metadata": {"uid": "u-2"}}),
             json!({"metadata": {"generation": 5}}),
@@ -106,7 +113,13 @@ mod tests {
         for (map, keys) in [
             (
                 "annotations",
-                ["roadstead.dev/gate", "roadstead.dev/released", "roadstead.dev/paused"].as_slice(),
+                [
+                    "roadstead.dev/gate",
+                    "roadstead.dev/released",
+                    "roadstead.dev/released-at",
+                    "roadstead.dev/paused",
+                ]
+                .as_slice(),
             ),
             ("labels", &["roadstead.dev/phase"]),
         ] {

@@ -10,7 +10,7 @@ use crate::{edit::Edit, live::Live};
 const QUARANTINED: usize = 8;
 
 /// In whose name the restored template is submitted.
-const REQUESTED_BY: &str = "roadstead";
+pub(crate) const REQUESTED_BY: &str = "roadstead";
 
 /// Restores `template`, whose digest is `good`. Applies to this very version of the object: who owns its fields is
 /// to be known exactly. The gate stays open and the change in flight is a new one, followed like any way back.

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -31,6 +32,7 @@ pub struct Keeper {
     timeout: Duration,
     wishes: mpsc::Receiver<Wish>,
     vacancies: watch::Sender<Vacancies>,
+    ledger: watch::Sender<Arc<Ledger>>,
     metrics: Metrics,
     /// What rolls out, as it was counted last; `None` before the first time: nothing is granted then.
     rolling: Option<BTreeMap<Uid, Holder>>,
@@ -48,12 +50,14 @@ impl Keeper {
     pub fn new(store: Store, room: Room, timeout: Duration, metrics: Metrics) -> (Self, Slots) {
         let (sender, wishes) = mpsc::channel(WAITING);
         let (vacancies, receiver) = watch::channel(Vacancies::default());
+        let (ledger, known) = watch::channel(Arc::default());
         let keeper = Self {
             store,
             room,
             timeout,
             wishes,
             vacancies,
+            ledger,
             metrics,
             rolling: None,
             known: Ledger::default(),
@@ -61,7 +65,7 @@ impl Keeper {
             written: Bytes::new(),
             told: None,
         };
-        (keeper, Slots { wishes: sender, vacancies: receiver })
+        (keeper, Slots { wishes: sender, vacancies: receiver, ledger: known })
     }
 
     /// Keeps until told to stop and everybody who might still wish is gone.
@@ -101,7 +105,8 @@ impl Keeper {
         }
         if foreign {
             self.revision = None;
-            if self.rolling.is_some() && self.vacancies.borrow().any == 0 {
+            let is_limited = self.known.holders.values().any(|holder| !holder.policies.is_empty());
+            if self.rolling.is_some() && (is_limited || self.vacancies.borrow().any == 0) {
                 self.grant(Vec::new()).await;
             }
         }
@@ -189,7 +194,9 @@ impl Keeper {
 
     fn apply(&self, wish: &Wish, ledger: &mut Ledger) -> Grant {
         match wish {
-            Wish::Acquire { uid, holder, .. } => return ledger.acquire(uid, holder.clone(), self.room),
+            Wish::Acquire { uid, holder, limits, .. } => {
+                return ledger.acquire(uid, holder.clone(), self.room, limits);
+            }
             Wish::Free { uid, generation, .. } => ledger.free(uid, *generation),
             Wish::Recount { rolling, .. } => ledger.recount(rolling, self.timeout, now()),
         }
@@ -198,6 +205,9 @@ impl Keeper {
 
     fn publish(&self) {
         self.metrics.slots(self.known.in_use(), self.room);
+        if **self.ledger.borrow() != self.known {
+            self.ledger.send_replace(Arc::new(self.known.clone()));
+        }
         let vacancies = self.known.vacancies(self.room);
         self.vacancies.send_if_modified(|known| std::mem::replace(known, vacancies) != vacancies);
     }

@@ -6,13 +6,13 @@ mod ledger;
 mod room;
 mod store;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use self::{
     keeper::Keeper,
-    ledger::{Grant, Holder, Ledger, Uid},
+    ledger::{Grant, Holder, Ledger, Limit, Uid},
     room::{Room, Vacancies},
     store::Store,
 };
@@ -36,7 +36,7 @@ pub enum Error {
 
 /// What is asked of the keeper.
 enum Wish {
-    Acquire { uid: Uid, holder: Holder, answer: oneshot::Sender<Result<Grant, Error>> },
+    Acquire { uid: Uid, holder: Holder, limits: Vec<Limit>, answer: oneshot::Sender<Result<Grant, Error>> },
     Free { uid: Uid, generation: i64, answer: oneshot::Sender<Result<(), Error>> },
     Recount { rolling: BTreeMap<Uid, Holder>, answer: oneshot::Sender<Result<Ledger, Error>> },
 }
@@ -46,12 +46,14 @@ enum Wish {
 pub struct Slots {
     wishes: mpsc::Sender<Wish>,
     vacancies: watch::Receiver<Vacancies>,
+    ledger: watch::Receiver<Arc<Ledger>>,
 }
 
 impl Slots {
-    /// Takes a slot for a Deployment's change, or inherits that of its rollout in flight.
-    pub async fn acquire(&self, uid: &str, holder: Holder) -> Result<Grant, Error> {
-        self.ask(|answer| Wish::Acquire { uid: uid.to_owned(), holder, answer }).await
+    /// Takes a slot for a Deployment's change, or inherits that of its rollout in flight; within the limits of
+    /// policies.
+    pub async fn acquire(&self, uid: &str, holder: Holder, limits: Vec<Limit>) -> Result<Grant, Error> {
+        self.ask(|answer| Wish::Acquire { uid: uid.to_owned(), holder, limits, answer }).await
     }
 
     /// Gives a slot back, unless a newer generation of the Deployment has it by now.
@@ -68,6 +70,12 @@ impl Slots {
     #[must_use]
     pub fn vacancies(&self) -> watch::Receiver<Vacancies> {
         self.vacancies.clone()
+    }
+
+    /// Who holds slots, as far as is known here.
+    #[must_use]
+    pub fn ledger(&self) -> watch::Receiver<Arc<Ledger>> {
+        self.ledger.clone()
     }
 
     async fn ask<T>(&self, wish: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Wish) -> Result<T, Error> {

@@ -122,6 +122,17 @@ impl ApiServer {
         tell_held(&mut state.held, "ADDED", deployment);
     }
 
+    /// Writes an annotation on a held Deployment, as the webhook does where an order is obeyed.
+    pub(crate) fn annotate(&self, name: &str, key: &str, value: &str) {
+        let mut state = self.state();
+        let state = &mut *state;
+        let deployment = state.deployments.get_mut(name).unwrap();
+        let metadata = &mut deployment["metadata"];
+        metadata["annotations"][key] = json!(value);
+        metadata["generation"] = json!(metadata["generation"].as_i64().unwrap() + 1);
+        tell_held(&mut state.held, "MODIFIED", deployment);
+    }
+
     /// Ends a rollout that was held.
     pub(crate) fn roll_out(&self, name: &str) {
         let mut state = self.state();
@@ -243,9 +254,12 @@ impl ApiServer {
                 complete(deployment);
             }
         }
-        if deployment["metadata"]["labels"]["roadstead.dev/phase"] != "held" {
-            tell_held(&mut state.held, "DELETED", deployment);
-        }
+        let kind = if deployment["metadata"]["labels"]["roadstead.dev/phase"] == "held" {
+            "MODIFIED"
+        } else {
+            "DELETED"
+        };
+        tell_held(&mut state.held, kind, deployment);
         let kind = match (was, is) {
             (false, true) => "ADDED",
             (true, true) => "MODIFIED",

@@ -5,6 +5,7 @@
 
 mod api;
 mod fairness;
+mod policies;
 mod positions;
 mod queue;
 mod retries;

@@ -79,7 +79,7 @@ async fn positions_are_published_urgent_first_and_an_empty_list_at_the_end() {
 async fn publisher(server: &Server) -> (View, CancellationToken, JoinHandle<Result<(), BoxError>>) {
     let (view, stop) = (View::default(), CancellationToken::new());
     let change = "aaaaaaaaaa".parse().unwrap();
-    let held = Held { change, attempt: 1, asked: None, lane: Some(Lane::Normal) };
+    let held = Held { change, attempt: 1, asked: None, lane: Some(Lane::Normal), says: 0 };
     view.with(|index| {
         index.held(NAMESPACE, "web", held, (0, 0), 0);
         index.complete();
@@ -140,6 +140,7 @@ async fn what_failed_says_so_while_it_waits() {
         tries: 2,
         refusals: 1,
         last_error: "denied by another webhook".into(),
+        obstacles: vec![],
         sequence: 2,
         published: 0,
     };

@@ -7,21 +7,25 @@ use std::{
 };
 
 use async_nats::jetstream::Context;
-use contract::{Change, DeadLetter, Lane, Phase, Wake, subject};
+use contract::{Change, DeadLetter, Lane, Phase, Rule, Wake, subject};
 use executor::{
+    checks::Checks,
     consume::{Consumer, Finder, Worker},
     deployments::Deployments,
     event::{self, Events},
     follow::Follower,
     metrics::Metrics,
+    policy::{Judge, Nudger},
     queue::{Publisher, View, Viewer},
     release::Releaser,
     slots::{Keeper, Room, Store},
+    status::Reports,
     sweep::{Sweeper, Swept},
 };
 use ops::{
     BoxError,
     namespaces::{self, Namespaces},
+    policies::Policies,
     readiness::Readiness,
 };
 use tokio::task::JoinSet;
@@ -48,6 +52,8 @@ pub(crate) struct Roadstead {
     /// How often a change may be refused.
     pub(crate) attempts: u32,
     view: View,
+    /// The policies, as if an API server had told of them.
+    pub(crate) policies: Policies,
     // Last: the others still talk to it when they are dropped.
     _server: Server,
 }
@@ -67,6 +73,7 @@ impl Roadstead {
             slots,
             attempts: 3,
             view: View::default(),
+            policies: Policies::default(),
             _server: server,
         }
     }
@@ -91,8 +98,16 @@ impl Roadstead {
         let deployments = Deployments::new(client);
         let (recorder, writer) = event::recorder(deployments.clone(), &metrics, "executor".into());
         self.parts.spawn(writer.run(stop.clone()));
+        let reports = Reports::default();
+        let judge = Judge {
+            policies: self.policies.clone(),
+            namespaces: namespaces.clone(),
+            deployments: deployments.clone(),
+            slots: slots.clone(),
+            reports: reports.clone(),
+        };
         let worker = Arc::new(Worker {
-            releaser: Releaser { deployments, namespaces, swept: Swept::default(), slots },
+            releaser: Releaser { deployments, namespaces, swept: Swept::default(), slots, judge },
             events: Events::new(context.clone(), CLUSTER.into(), metrics.clone(), recorder),
             cluster: CLUSTER.into(),
             metrics,
@@ -122,8 +137,17 @@ impl Roadstead {
         let sweeper = Sweeper::new(Arc::clone(&worker), "roadstead", "swept".into());
         sweeper.recall().await;
         self.parts.spawn(sweeper.run(stop.clone()));
-        self.parts
-            .spawn(Follower { worker: Arc::clone(&worker), crash_loop: None }.run(rollouts, stop.clone()));
+        let checks =
+            Checks { client: worker.releaser.deployments.client().clone(), prometheus: Arc::default() };
+        let follower = Follower {
+            worker: Arc::clone(&worker),
+            policies: self.policies.clone(),
+            checks,
+            reports,
+            crash_loop: None,
+        };
+        self.parts.spawn(follower.run(rollouts, stop.clone()));
+        self.parts.spawn(Nudger { view: view.clone(), worker: Arc::clone(&worker) }.run(stop.clone()));
         let interval = Duration::from_millis(200);
         self.parts
             .spawn(Finder { view: view.clone(), worker: Arc::clone(&worker), interval }.run(stop.clone()));
@@ -240,6 +264,12 @@ impl Roadstead {
             if known == count { Ok(()) } else { Err(format!("{known} wait")) }
         })
         .await;
+    }
+
+    /// How many changes are known here to wait for a rule.
+    pub(crate) fn waiting_for(&self, rule: Rule) -> usize {
+        let counts = self.view.with(|index| index.waiting_for_rules());
+        counts.into_iter().find(|(known, _)| *known == rule).map_or(0, |(_, count)| count)
     }
 
     /// Waits until every message of a lane is settled.

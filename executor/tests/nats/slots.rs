@@ -34,11 +34,12 @@ fn holder(name: &str) -> Holder {
         since: now(),
         urgent: false,
         counts: true,
+        policies: vec![],
     }
 }
 
 async fn acquire(slots: &Slots, uid: &str) -> Grant {
-    slots.acquire(uid, holder(uid)).await.unwrap()
+    slots.acquire(uid, holder(uid), vec![]).await.unwrap()
 }
 
 #[tokio::test]
@@ -79,7 +80,7 @@ async fn nothing_is_granted_before_what_rolls_out_was_counted() {
     let store = Store::new(ops::streams::jetstream(&server.client().await), CLUSTER, 1);
     let (keeper, slots) = Keeper::new(store, room(1), Duration::from_mins(15), Metrics::default());
     tokio::spawn(keeper.run(CancellationToken::new()));
-    assert!(slots.acquire("web", holder("web")).await.is_err());
+    assert!(slots.acquire("web", holder("web"), vec![]).await.is_err());
     assert_eq!(*slots.vacancies().borrow(), Vacancies::default());
     slots.recount(BTreeMap::new()).await.unwrap();
     assert_eq!(acquire(&slots, "web").await, Grant::New);

@@ -85,7 +85,12 @@ impl Namespace {
     /// The lane of a Deployment here.
     #[must_use]
     pub fn lane_of(&self, deployment: &Deployment) -> Lane {
-        Lane::resolve(deployment.lane.as_deref(), self.lane.as_deref(), self.urgent.as_deref())
+        Lane::resolve(
+            deployment.lane.as_deref(),
+            deployment.state.default_lane,
+            self.lane.as_deref(),
+            self.urgent.as_deref(),
+        )
     }
 }
 

@@ -12,7 +12,7 @@ use crate::unique::token;
 
 /// May do everything (group `system:masters`).
 pub const ADMIN: &str = "admin";
-/// May edit what teams edit (the cluster role `edit`) and read namespaces, everywhere.
+/// May edit what teams edit (the cluster role `edit`), read namespaces and use the urgent lane, everywhere.
 pub const DEVELOPER: &str = "developer";
 
 const CONTROLLERS: &str = "system:kube-controller-manager";

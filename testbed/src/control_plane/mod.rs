@@ -2,6 +2,7 @@
 //! which plays the nodes. RBAC, ServiceAccounts and their tokens are on, as in any cluster.
 
 pub(crate) mod commands;
+mod definitions;
 pub(crate) mod identities;
 pub(crate) mod objects;
 
@@ -68,6 +69,7 @@ pub struct ControlPlane {
     folder: PathBuf,
     tools: Tools,
     run: Option<Arc<RunFolder>>,
+    defined: OnceCell<()>,
 }
 
 impl ControlPlaneOptions {
@@ -104,6 +106,7 @@ impl ControlPlane {
             folder: options.folder.clone(),
             tools: tools.clone(),
             run: None,
+            defined: OnceCell::new(),
         };
         // The API server waits for etcd by itself; its own start takes most of the time.
         this.apiserver.spawn()?;
@@ -150,6 +153,15 @@ impl ControlPlane {
         let started = started.inspect_err(|_| run.keep()).context("the control plane does not start")?;
         eprintln!("testbed: control plane ready in {:.1} s", began.elapsed().as_secs_f32());
         Ok(Arc::new(Self { run: Some(run), ..started }))
+    }
+
+    /// Installs the definitions of policies and freezes; only the first who asks does.
+    ///
+    /// # Errors
+    /// When the API server does not take them, or does not serve them in time.
+    pub async fn define(&self) -> anyhow::Result<()> {
+        let install = async || definitions::install(&self.client().await?).await;
+        self.defined.get_or_try_init(install).await.copied()
     }
 
     async fn run_folder() -> anyhow::Result<Arc<RunFolder>> {

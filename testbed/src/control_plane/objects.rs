@@ -17,6 +17,7 @@ use crate::eventually::eventually;
 /// From the API server's start to nodes that take pods; seconds, but on a busy machine more of them.
 const SETTLED: Duration = Duration::from_mins(1);
 const NAMESPACE_READER: &str = "testbed-namespace-reader";
+const URGENT: &str = "testbed-urgent";
 
 /// Creates nodes and the developer's rights.
 pub(crate) async fn create(client: &kube::Client, nodes: usize) -> anyhow::Result<()> {
@@ -28,6 +29,13 @@ pub(crate) async fn create(client: &kube::Client, nodes: usize) -> anyhow::Resul
         "rules": [{ "apiGroups": [""], "resources": ["namespaces", "nodes"], "verbs": ["get", "list", "watch"] }],
     });
     make::<ClusterRole>(client, reader).await?;
+    // Where no policy of Roadstead asks for the verb, this says nothing.
+    let urgent = json!({
+        "metadata": { "name": URGENT },
+        "rules": [{ "apiGroups": ["roadstead.dev"], "resources": ["changes"], "verbs": ["urgent"] }],
+    });
+    make::<ClusterRole>(client, urgent).await?;
+    make::<ClusterRoleBinding>(client, binding("testbed-developer-urgent", URGENT)).await?;
     make::<ClusterRoleBinding>(client, binding("testbed-developer-edits", "edit")).await?;
     make::<ClusterRoleBinding>(client, binding("testbed-developer-reads", NAMESPACE_READER)).await
 }

@@ -53,6 +53,7 @@ async fn start_on(options: &Options, id: &str, control_plane: Arc<ControlPlane>)
         nats.part.spawn()?;
     }
     let tools = Commands::new(&control_plane, &folder, &namespaces[0], nats.url())?;
+    control_plane.define().await?;
     let objects = install(options, id, &release, &tools, &namespaces, nats.url(), &control_plane).await?;
     let proxy = Proxy::start(control_plane.server()).await?;
     let Workloads { webhook, more_webhooks, balancer, mounts, certs, mut executors } =
@@ -101,6 +102,8 @@ async fn install(
     let mut values = release.values(nats_url)?;
     set(&mut values, "cluster", json!(id));
     set(&mut values, "namespaces", json!(namespaces));
+    // They are there once for all tests ([`ControlPlane::define`]).
+    set(&mut values, "crds.install", json!(false));
     if let Ok(filter) = std::env::var("ROADSTEAD_LOG") {
         set(&mut values, "log.level", json!(filter));
     }

@@ -30,6 +30,12 @@ pub(crate) async fn has(t: &Stack, name: &str, reason: &str) -> Result<String> {
     .await
 }
 
+/// The notes of every Event with a reason so far.
+pub(crate) async fn all(t: &Stack, name: &str, reason: &str) -> Result<Vec<String>> {
+    let events = of(t, name).await?;
+    Ok(events.into_iter().filter(|event| event.0 == reason).map(|event| event.2).collect())
+}
+
 #[tokio::test]
 async fn the_way_of_a_change_is_told_on_its_deployment_once_by_two_executors() -> Result<()> {
     Stack::options()

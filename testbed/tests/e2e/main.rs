@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect is to stop there")]
 
 mod aborts;
+mod admission_policies;
 mod break_glass;
 mod callout;
 mod certificates;
 mod cli;
 mod clients;
 mod events;
+mod expressions;
 mod faults;
 mod forgery;
 mod helm;
@@ -20,8 +22,12 @@ mod later_webhook;
 mod messages;
 mod namespaces;
 mod patches;
+mod pause;
 mod pauses;
+mod policies;
 mod policy;
+mod policy_definitions;
+mod policy_resources;
 mod positions;
 mod queue;
 mod quiet;
@@ -33,11 +39,14 @@ mod reverts;
 mod rollbacks;
 mod scaling;
 mod self_test;
+mod soak;
 mod stale;
 mod templates;
 mod uninstall;
 mod uninstall_release;
+mod verbs;
 mod webhook_away;
+mod windows_open;
 
 /// Images of a Deployment's first, second and third version.
 const V1: &str = "registry.test/web:1";

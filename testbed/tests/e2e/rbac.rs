@@ -7,8 +7,20 @@ use kube::{Api, api::PostParams};
 use testbed::Stack;
 
 const READ: &[&str] = &["get", "list", "watch"];
-const VERBS: [&str; 9] =
-    ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "impersonate"];
+const VERBS: [&str; 12] = [
+    "get",
+    "list",
+    "watch",
+    "create",
+    "update",
+    "patch",
+    "delete",
+    "deletecollection",
+    "impersonate",
+    "approve",
+    "release",
+    "urgent",
+];
 /// Asked for at the same time.
 const AT_ONCE: usize = 16;
 
@@ -32,20 +44,36 @@ enum Which {
     Gate,
 }
 
-/// Workload, API group, resource, verbs, where, which.
+/// Workload, API group, resource and its subresource, verbs, where, which.
 type Grant = (&'static str, &'static str, &'static str, &'static [&'static str], Place, Which);
 
 const ADMISSION: &str = "admissionregistration.k8s.io";
 const KEEP: &[&str] = &["get", "list", "watch", "patch"];
 
-const GRANTS: [Grant; 12] = [
+const OURS: &str = "roadstead.dev";
+
+const GRANTS: [Grant; 26] = [
     ("webhook", "", "namespaces", READ, Place::Cluster, Which::All),
     ("webhook", "apps", "deployments", READ, Place::Served, Which::All),
+    ("webhook", OURS, "releasepolicies", READ, Place::Served, Which::All),
+    ("webhook", OURS, "freezes", READ, Place::Served, Which::All),
+    ("webhook", OURS, "clusterreleasepolicies", READ, Place::Cluster, Which::All),
+    ("webhook", OURS, "clusterfreezes", READ, Place::Cluster, Which::All),
     ("executor", "", "namespaces", READ, Place::Cluster, Which::All),
     ("executor", "apps", "deployments", KEEP, Place::Served, Which::All),
     ("executor", "apps", "replicasets", &["list"], Place::Served, Which::All),
     ("executor", "", "pods", &["list", "watch"], Place::Served, Which::All),
     ("executor", "events.k8s.io", "events", &["create"], Place::Served, Which::All),
+    ("executor", OURS, "releasepolicies", READ, Place::Served, Which::All),
+    ("executor", OURS, "releasepolicies/status", &["patch"], Place::Served, Which::All),
+    ("executor", OURS, "freezes", READ, Place::Served, Which::All),
+    ("executor", OURS, "freezes/status", &["patch"], Place::Served, Which::All),
+    ("executor", OURS, "clusterreleasepolicies", READ, Place::Cluster, Which::All),
+    ("executor", OURS, "clusterreleasepolicies/status", &["patch"], Place::Cluster, Which::All),
+    ("executor", OURS, "clusterfreezes", READ, Place::Cluster, Which::All),
+    ("executor", OURS, "clusterfreezes/status", &["patch"], Place::Cluster, Which::All),
+    ("executor", "batch", "cronjobs", &["get"], Place::Served, Which::All),
+    ("executor", "batch", "jobs", &["get", "list", "watch", "create"], Place::Served, Which::All),
     ("executor", "", "configmaps", &["get", "update", "patch"], Place::Release, Which::Record),
     ("certs", "", "secrets", &["get", "list", "watch", "update"], Place::Release, Which::Secrets),
     // A name cannot limit what is created.
@@ -72,7 +100,7 @@ impl Which {
 }
 
 /// What is tried: all that is granted, and what somebody would like to have.
-const RESOURCES: [(&str, &str, Option<&str>); 19] = [
+const RESOURCES: [(&str, &str, Option<&str>); 30] = [
     ("", "namespaces", None),
     ("", "pods", None),
     ("", "pods", Some("exec")),
@@ -89,6 +117,17 @@ const RESOURCES: [(&str, &str, Option<&str>); 19] = [
     ("apps", "deployments", Some("scale")),
     ("apps", "deployments", Some("status")),
     ("apps", "replicasets", None),
+    ("batch", "jobs", None),
+    ("batch", "cronjobs", None),
+    (OURS, "releasepolicies", None),
+    (OURS, "releasepolicies", Some("status")),
+    (OURS, "freezes", None),
+    (OURS, "freezes", Some("status")),
+    (OURS, "clusterreleasepolicies", None),
+    (OURS, "clusterreleasepolicies", Some("status")),
+    (OURS, "clusterfreezes", None),
+    (OURS, "clusterfreezes", Some("status")),
+    (OURS, "changes", None),
     ("rbac.authorization.k8s.io", "clusterrolebindings", None),
     (ADMISSION, "mutatingwebhookconfigurations", None),
     (ADMISSION, "validatingwebhookconfigurations", None),
@@ -116,11 +155,10 @@ impl Question {
                 Place::Served => self.namespace.as_deref() == Some(&*t.namespace),
                 Place::Release => self.namespace.as_deref() == Some(&*t.release),
             };
-            let what = (*part, *group, *resource) == (self.part, self.group, self.resource);
-            what && here
-                && which.covers(t, self.name.as_deref())
-                && self.subresource.is_none()
-                && verbs.contains(&self.verb)
+            let asked =
+                self.subresource.map_or(self.resource.to_owned(), |sub| format!("{}/{sub}", self.resource));
+            let what = (*part, *group, *resource) == (self.part, self.group, &asked);
+            what && here && which.covers(t, self.name.as_deref()) && verbs.contains(&self.verb)
         })
     }
 

@@ -6,7 +6,7 @@ use contract::{ChangeId, Digest, Gate};
 
 use super::owner::{Owner, Unreadable};
 use crate::{
-    answer::{Answer, Denial},
+    answer::{Answer, Cause, Denial},
     object::{Object, OwnerReference},
     review::{Malformed, Request},
 };
@@ -129,15 +129,15 @@ fn stale(namespace: &str, name: &str) -> (Verdict, Answer) {
 /// A denial that the deployment controller does not answer with another try.
 fn final_denial(cause: &'static str, message: String) -> Answer {
     let causes = vec![
-        (DO_NOT_RETRY, "not so: Roadstead asks the deployment controller not to retry".to_owned()),
-        (cause, message.clone()),
+        Cause::new(DO_NOT_RETRY, "not so: Roadstead asks the deployment controller not to retry"),
+        Cause::new(cause, message.clone()),
     ];
-    Answer { denial: Some(Denial { message, causes }), ..Answer::default() }
+    Answer { denial: Some(Denial::forbidden(message, causes)), ..Answer::default() }
 }
 
 fn unsure(why: &str) -> (Verdict, Answer) {
     let message = format!("Roadstead does not know whether this change waits, so it waits: {why}");
-    (Verdict::Unsure, Answer { denial: Some(Denial { message, causes: Vec::new() }), ..Answer::default() })
+    (Verdict::Unsure, Answer { denial: Some(Denial::forbidden(message, Vec::new())), ..Answer::default() })
 }
 
 #[cfg(test)]
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn only_a_sure_denial_tells_the_controller_not_to_retry() {
         let causes = |answer: Answer| {
-            answer.denial.unwrap().causes.into_iter().map(|(kind, _)| kind).collect::<Vec<_>>()
+            answer.denial.unwrap().causes.into_iter().map(|cause| cause.reason).collect::<Vec<_>>()
         };
         assert_eq!(
             causes(decide("shop", &growth("new", false), &owner("new", Closed)).1),

@@ -1,11 +1,9 @@
 //! The rules of the hold, as DESIGN states them. The own keys always follow from the stored object and the new
 //! template; what a client sent for them means nothing.
 
-use contract::{
-    Canonical, ChangeId, Digest, Gate, Key, Lane, OnFailure, Phase, State, change_id::Replaced, key,
-};
+use contract::{Canonical, ChangeId, Digest, Gate, Key, Lane, Phase, State, change_id::Replaced};
 
-use super::{orders::LIFT, patch};
+use super::{Opinion, Policies, denial, patch};
 use crate::{
     answer::{Answer, Denial},
     object::{Annotations, Object},
@@ -20,9 +18,10 @@ pub struct Settings {
 }
 
 /// What became of a review; the word is a metric's label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// Nothing about the template: own keys stay as they were.
+    /// Nothing about the template: own keys stay as they were, but for an order that is obeyed.
+    #[default]
     Passed,
     /// A change waits: a new one, or a dead one that is replayed.
     Held,
@@ -42,55 +41,106 @@ pub(super) struct Intent<'a> {
 
 /// The objects of one review.
 pub(super) struct Pair<'a, 'r> {
-    request: &'r Request<'a>,
+    pub(super) request: &'r Request<'a>,
     pub(super) new: &'r Object<'a>,
     pub(super) old: Option<&'r Object<'a>>,
+}
+
+/// What becomes of a review that is not refused.
+#[derive(Default)]
+struct Outcome {
+    verdict: Verdict,
+    /// What its user is told where he wants to be told.
+    notices: Vec<String>,
+    /// What its user is told in any case.
+    warnings: Vec<String>,
+    audit: Option<String>,
+}
+
+/// Why there is no outcome.
+enum Refusal {
+    /// The write is denied; what the audit log is to say of it.
+    Denied(Box<Denial>, Option<String>),
+    /// The review cannot be read.
+    Malformed(Malformed),
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(Box::new(denial), None)
+    }
+}
+
+impl From<Malformed> for Refusal {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
 }
 
 /// Decides on a written Deployment (main resource or a subresource).
 ///
 /// # Errors
 /// A review without the objects that its operation needs, or with a template that is no JSON object tree.
-pub fn decide(request: &Request<'_>, settings: &Settings) -> Result<(Verdict, Answer), Malformed> {
+pub fn decide(
+    request: &Request<'_>,
+    settings: &Settings,
+    policies: &dyn Policies,
+) -> Result<(Verdict, Answer), Malformed> {
     let pair = Pair { request, new: request.object()?, old: request.old_object()? };
     let mut intent = pair.as_stored();
-    let is_subresource = request.sub_resource.as_deref().is_some_and(|part| !part.is_empty());
-    // On a subresource the spec in the request means nothing: it is reset after admission.
-    if is_subresource {
-        return Ok((
-            Verdict::Passed,
-            Answer { patch: patch::operations(pair.new, &intent), ..Answer::default() },
-        ));
-    }
-    if let Some(denial) = pair.word_denial() {
-        return Ok(denied(denial));
-    }
-    pair.lift(&mut intent);
-    let template =
-        |error: serde_json::Error| Malformed::Field { field: "spec.template", problem: error.to_string() };
-    let (verdict, warnings) = match pair.templates().map_err(template)? {
-        None => pair.replay(&mut intent),
-        Some((new, old)) => {
-            let phase = intent.phase.as_deref().and_then(|text| text.parse().ok());
-            let mut before = State { phase, ..intent.own.state() };
-            pair.remember_what_runs(&mut intent, &mut before, old.as_ref());
-            let digest = new.digest();
-            if let Some(denial) = pair.quarantine_denial(&before, &digest) {
-                return Ok(denied(denial));
-            }
-            pair.submit(&mut intent, before, &digest)
+    let outcome = match pair.weigh(&mut intent, policies) {
+        Ok(outcome) => outcome,
+        Err(Refusal::Denied(denial, audit)) => {
+            return Ok((Verdict::Denied, Answer { denial: Some(*denial), audit, ..Answer::default() }));
         }
+        Err(Refusal::Malformed(malformed)) => return Err(malformed),
     };
-    pair.keep_pause(&mut intent);
-    let warnings = if settings.warnings { warnings } else { Vec::new() };
-    Ok((verdict, Answer { denial: None, patch: patch::operations(pair.new, &intent), warnings }))
-}
-
-fn denied(denial: Denial) -> (Verdict, Answer) {
-    (Verdict::Denied, Answer { denial: Some(denial), ..Answer::default() })
+    let Outcome { verdict, mut notices, warnings, audit } = outcome;
+    if !settings.warnings {
+        notices.clear();
+    }
+    notices.extend(warnings);
+    let warnings = notices;
+    Ok((verdict, Answer { denial: None, patch: patch::operations(pair.new, &intent), warnings, audit }))
 }
 
 impl<'a> Pair<'a, '_> {
+    /// Makes the intent what the rules say.
+    fn weigh(&self, intent: &mut Intent<'a>, policies: &dyn Policies) -> Result<Outcome, Refusal> {
+        // On a subresource the spec in the request means nothing: it is reset after admission.
+        if self.request.sub_resource.as_deref().is_some_and(|part| !part.is_empty()) {
+            return Ok(Outcome::default());
+        }
+        if let Some(denial) = self.word_denial() {
+            return Err(denial.into());
+        }
+        self.lift(intent);
+        let template = |error: serde_json::Error| Malformed::Field {
+            field: "spec.template",
+            problem: error.to_string(),
+        };
+        let outcome = match self.templates().map_err(template)? {
+            None => {
+                let (verdict, mut notices) = self.replay(intent);
+                let told = self.consent(intent)?;
+                notices.extend(told.notices);
+                Outcome { verdict, notices, warnings: told.warnings, audit: None }
+            }
+            Some((new, old)) => {
+                let phase = intent.phase.as_deref().and_then(|text| text.parse().ok());
+                let mut before = State { phase, ..intent.own.state() };
+                self.remember_what_runs(intent, &mut before, old.as_ref());
+                let digest = new.digest();
+                if let Some(denial) = self.quarantine_denial(&before, &digest) {
+                    return Err(denial.into());
+                }
+                self.submit(intent, before, &digest, policies)?
+            }
+        };
+        self.keep_pause(intent);
+        Ok(outcome)
+    }
+
     /// Own keys and label as the stored object has them; on CREATE none.
     fn as_stored(&self) -> Intent<'a> {
         let metadata = self.old.map(|old| &old.metadata);
@@ -140,18 +190,26 @@ impl<'a> Pair<'a, '_> {
         }
     }
 
-    /// A new template: back to what was let through opens the gate, anything else waits.
-    fn submit(&self, intent: &mut Intent<'a>, before: State, digest: &Digest) -> (Verdict, Vec<String>) {
+    /// A new template: back to what was let through opens the gate, anything else waits, unless a policy refuses it.
+    fn submit(
+        &self,
+        intent: &mut Intent<'a>,
+        before: State,
+        digest: &Digest,
+        policies: &dyn Policies,
+    ) -> Result<Outcome, Refusal> {
         let is = |known: Option<&Digest>| known == Some(digest);
         let opens = is(before.released.as_ref()) || is(before.good.as_ref());
+        #[cfg(feature = "seeded-bugs")]
+        let opens = opens || self.old.is_some() && ops::seeded::seeded("hold-lets-updates-pass");
         let change = self.change_id(digest);
         intent.own.set(Key::Change, Some(change.to_string()));
         intent.own.set(Key::RequestedBy, Some(self.request.user_info.username.clone()));
-        intent.own.set(Key::Traceparent, None::<String>);
-        intent.own.set(Key::Attempt, None::<String>);
+        // What stands for the change that waited is not for this one.
+        for key in [Key::Traceparent, Key::Attempt, Key::Approvals, Key::Override, Key::DefaultLane] {
+            intent.own.set(key, None::<String>);
+        }
         let waiting = before.change.filter(|_| self.old_is_closed());
-        #[cfg(feature = "seeded-bugs")]
-        let opens = opens || self.old.is_some() && ops::seeded::seeded("hold-lets-updates-pass");
         if opens {
             // Nothing is in flight only if this very template was let through last and reached its end.
             let settled = is(before.released.as_ref()) && is(before.good.as_ref());
@@ -161,16 +219,20 @@ impl<'a> Pair<'a, '_> {
             let told = waiting.map(|id| {
                 format!("Roadstead: back to a template already let through; change {id} is cancelled")
             });
-            (Verdict::Opened, told.into_iter().collect())
-        } else {
-            intent.phase = Some(Phase::Held.as_str().to_owned());
-            intent.own.set(Key::Gate, Some(Gate::Closed.as_str()));
-            let replaced = waiting.map_or_else(String::new, |id| format!(", in place of {id}"));
-            (
-                Verdict::Held,
-                vec![format!("Roadstead: change {change} is accepted and waits for its release{replaced}")],
-            )
+            let (notices, warnings) = (told.into_iter().collect(), self.idle_orders().into_iter().collect());
+            return Ok(Outcome { verdict: Verdict::Opened, notices, warnings, audit: None });
         }
+        let Opinion { lane, refusals, mut warnings, audit } = policies.opinion(self.request)?;
+        if let Some(denial) = denial::of_policies(refusals) {
+            return Err(Refusal::Denied(Box::new(denial), audit));
+        }
+        intent.phase = Some(Phase::Held.as_str().to_owned());
+        intent.own.set(Key::Gate, Some(Gate::Closed.as_str()));
+        intent.own.set(Key::DefaultLane, lane.map(Lane::as_str));
+        let replaced = waiting.map_or_else(String::new, |id| format!(", in place of {id}"));
+        let told = format!("Roadstead: change {change} is accepted and waits for its release{replaced}");
+        warnings.extend(self.idle_orders());
+        Ok(Outcome { verdict: Verdict::Held, notices: vec![told], warnings, audit })
     }
 
     fn change_id(&self, digest: &Digest) -> ChangeId {
@@ -196,39 +258,5 @@ impl<'a> Pair<'a, '_> {
             intent.own.set(Key::Paused, None::<String>);
             intent.paused = false;
         }
-    }
-
-    /// A word that means nothing is refused where it is new, so that an object written before can still be changed.
-    fn word_denial(&self) -> Option<Denial> {
-        let lane = |word: &str| word.parse::<Lane>().err().map(|error| error.to_string());
-        let on_failure = |word: &str| word.parse::<OnFailure>().err().map(|error| error.to_string());
-        let denial = |key: &str,
-                      word: fn(&Annotations<'a>) -> Option<String>,
-                      wrong: &dyn Fn(&str) -> Option<String>| {
-            let word = |object: &Object<'a>| object.metadata.annotations.as_ref().and_then(word);
-            let asked = word(self.new)?;
-            let error = wrong(&asked)?;
-            let is_new = self.old.and_then(word).is_none_or(|old| old != asked);
-            is_new.then(|| Denial {
-                message: format!("metadata.annotations[{key}]: {error}"),
-                causes: vec![("FieldValueInvalid", error)],
-            })
-        };
-        denial(key::LANE, |asked| asked.lane().map(str::to_owned), &lane)
-            .or_else(|| denial(key::ON_FAILURE, |asked| asked.on_failure().map(str::to_owned), &on_failure))
-    }
-
-    fn quarantine_denial(&self, before: &State, digest: &Digest) -> Option<Denial> {
-        before.quarantined.contains(digest).then(|| Denial {
-            message: format!(
-                "Roadstead denied this change: the same pod template failed before and was rolled back. Change the \
-                 template, or lift the quarantine: kubectl annotate deployment {} -n {} {}={} --overwrite",
-                self.request.name(),
-                self.request.namespace(),
-                key::LIFT,
-                &digest.as_str()[..LIFT],
-            ),
-            causes: vec![("RoadsteadQuarantined", format!("template {digest} is quarantined"))],
-        })
     }
 }

@@ -14,7 +14,7 @@ pub(super) const LIFT: usize = 12;
 
 impl<'a> Pair<'a, '_> {
     /// The order of a kind that this write gives.
-    fn new_order(&self, of: for<'s> fn(&'s Annotations<'a>) -> Option<&'s str>) -> Option<String> {
+    pub(super) fn new_order(&self, of: for<'s> fn(&'s Annotations<'a>) -> Option<&'s str>) -> Option<String> {
         let order = |object: &Object<'a>| Some(of(object.metadata.annotations.as_ref()?)?.to_owned());
         order(self.new).filter(|asked| self.old.and_then(order).is_none_or(|old| old != *asked))
     }

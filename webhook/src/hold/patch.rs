@@ -1,23 +1,32 @@
 //! The JSON Patch from the object as it was sent to the object as it is meant: only what differs, so that our
 //! own output, sent again, gives an empty patch.
 
-use contract::Key;
+use contract::{Key, key};
 
 use super::decide::Intent;
 use crate::{
     answer::{Added, PatchOperation, Path},
-    object::Object,
+    object::{Annotations, Object},
 };
 
 /// The operations that give `object` the own keys, the label and the pause of `intent`.
 pub(super) fn operations(object: &Object<'_>, intent: &Intent<'_>) -> Vec<PatchOperation> {
-    // A hold writes six members; a map of them that is missing is a seventh.
+    // A hold writes seven members; a map of them that is missing is an eighth.
     let mut operations = Vec::with_capacity(8);
     let sent = object.metadata.annotations.as_ref();
     let mut annotations = Member { map: Path::Annotations, exists: sent.is_some() };
     for key in Key::ALL {
         let sent = sent.and_then(|annotations| annotations.get(key));
         annotations.set(&mut operations, Path::Annotation(key), sent, intent.own.get(key));
+    }
+    // An order is taken off by the write that gives it: who gives the same later has to write it anew.
+    for (order, key) in [
+        (sent.and_then(Annotations::approve), key::APPROVE),
+        (sent.and_then(Annotations::release), key::RELEASE),
+    ] {
+        if order.is_some() {
+            operations.push(PatchOperation::Remove(Path::Order(key)));
+        }
     }
     let sent = object.metadata.labels.as_ref();
     let phase = sent.and_then(|labels| labels.phase.as_deref());

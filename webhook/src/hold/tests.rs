@@ -3,14 +3,20 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use contract::{
-    Digest, Key,
-    key::{PHASE_LABEL, REPLAY},
+    Digest, Key, Lane,
+    key::{APPROVE, PHASE_LABEL, RELEASE, REPLAY},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Settings, Verdict, decide};
-use crate::review::Request;
+use super::{NoPolicies, Opinion, Policies, Settings, Verdict, decide};
+use crate::{
+    answer::Cause,
+    review::{Malformed, Request},
+};
+
+mod consent;
+mod opinion;
 
 /// A stored Deployment with an image, as yet unknown to Roadstead.
 fn deployment(image: &str) -> Value {
@@ -36,6 +42,8 @@ struct Said {
     patch: Vec<Value>,
     warnings: Vec<String>,
     denial: Option<String>,
+    /// The whole answer.
+    response: Value,
 }
 
 impl Said {
@@ -53,19 +61,29 @@ impl Said {
 }
 
 fn write(old: Option<&Value>, new: &Value, sub_resource: &str) -> Said {
+    write_as("jane", old, new, sub_resource, &NoPolicies)
+}
+
+fn write_as(
+    user: &str,
+    old: Option<&Value>,
+    new: &Value,
+    sub_resource: &str,
+    policies: &dyn Policies,
+) -> Said {
     let review = json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
             "uid": "r", "resource": {"group": "apps", "version": "v1", "resource": "deployments"},
             "subResource": sub_resource, "name": "web", "namespace": "shop",
             "operation": if old.is_some() { "UPDATE" } else { "CREATE" },
-            "userInfo": {"username": "jane"}, "object": new, "oldObject": old,
+            "userInfo": {"username": user}, "object": new, "oldObject": old,
         },
     });
     let body = review.to_string();
     let request = Request::parse(body.as_bytes()).unwrap();
     let settings = Settings { warnings: true };
-    let (verdict, answer) = decide(&request, &settings).unwrap();
+    let (verdict, answer) = decide(&request, &settings, policies).unwrap();
     let answer: Value = serde_json::from_slice(&answer.encode("r")).unwrap();
     let response = &answer["response"];
     let patch: Vec<Value> = response["patch"]
@@ -81,6 +99,7 @@ fn write(old: Option<&Value>, new: &Value, sub_resource: &str) -> Said {
         patch,
         warnings: serde_json::from_value(response["warnings"].clone()).unwrap_or_default(),
         denial: response["status"]["message"].as_str().map(str::to_owned),
+        response: response.clone(),
     }
 }
 
@@ -90,6 +109,24 @@ fn create(new: &Value) -> Said {
 
 fn update(old: &Value, new: &Value) -> Said {
     write(Some(old), new, "")
+}
+
+fn update_as(user: &str, old: &Value, new: &Value) -> Said {
+    write_as(user, Some(old), new, "", &NoPolicies)
+}
+
+/// The deployment with one annotation more.
+fn annotated(deployment: &Value, key: &str, value: &str) -> Value {
+    let mut new = deployment.clone();
+    new["metadata"]["annotations"][key] = json!(value);
+    new
+}
+
+/// A Deployment that runs image `a` and whose change to image `b`, requested by jane, waits; and that change.
+fn held_change() -> (Value, String) {
+    let held = update(&settled("a"), &with_image(&settled("a"), "b")).stored;
+    let change = held["metadata"]["annotations"][Key::Change.name()].as_str().unwrap().to_owned();
+    (held, change)
 }
 
 /// The deployment with another image, everything else as it stands.
@@ -135,9 +172,7 @@ fn dead_change() -> (Value, String) {
 }
 
 fn with_order(deployment: &Value, order: &str) -> Value {
-    let mut new = deployment.clone();
-    new["metadata"]["annotations"][REPLAY] = json!(order);
-    new
+    annotated(deployment, REPLAY, order)
 }
 
 /// A Deployment that went the whole way with this image.
@@ -449,7 +484,13 @@ fn a_lane_that_is_none_is_refused_where_it_is_new() {
 
 /// What a client may do to a stored Deployment.
 fn write_of_a_client() -> impl Strategy<Value = Vec<(u8, u8)>> {
-    prop::collection::vec((0..10_u8, 0..4_u8), 1..4)
+    prop::collection::vec((0..12_u8, 0..4_u8), 1..4)
+}
+
+/// The id of the change that stands, or of none.
+fn order(stored: &Value, which: u8) -> String {
+    let change = stored["metadata"]["annotations"][Key::Change.name()].as_str();
+    change.filter(|_| which < 3).unwrap_or("zzzzzzzzzz").to_owned()
 }
 
 fn client_writes(stored: &Value, writes: &[(u8, u8)]) -> Value {
@@ -472,6 +513,8 @@ fn client_writes(stored: &Value, writes: &[(u8, u8)]) -> Value {
                 new["metadata"]["annotations"] =
                     json!({REPLAY: if *which < 3 { change } else { json!("z") }});
             }
+            9 => new["metadata"]["annotations"] = json!({APPROVE: order(stored, *which)}),
+            10 => new["metadata"]["annotations"] = json!({RELEASE: order(stored, *which) + " why"}),
             _ => new["metadata"]["labels"] = json!({PHASE_LABEL: "released", "app": image}),
         }
     }
@@ -483,7 +526,10 @@ fn without_ours(object: &Value) -> Value {
     let mut object = object.clone();
     for (map, keys) in [("annotations", Key::ALL.map(Key::name).to_vec()), ("labels", vec![PHASE_LABEL])] {
         if let Some(members) = object["metadata"][map].as_object_mut() {
-            members.retain(|key, _| !keys.contains(&key.as_str()));
+            // An order is taken off by the write that gives it.
+            members.retain(|key, _| {
+                !keys.contains(&key.as_str()) && ![APPROVE, RELEASE].contains(&key.as_str())
+            });
         }
         if object["metadata"][map].as_object().is_none_or(serde_json::Map::is_empty) {
             object["metadata"].as_object_mut().unwrap().remove(map);
@@ -493,17 +539,37 @@ fn without_ours(object: &Value) -> Value {
     object
 }
 
+/// Policies that give a lane to every change.
+const LANES: Fixed = Fixed(|| Opinion { lane: Some(Lane::Bulk), ..Opinion::default() });
+
+/// Policies that say the same of every change.
+struct Fixed(fn() -> Opinion);
+
+impl Policies for Fixed {
+    fn opinion(&self, _: &Request<'_>) -> Result<Opinion, Malformed> {
+        Ok(self.0())
+    }
+}
+
 proptest! {
     /// Every write of a history of them: only what is ours changes; the webhook's own output, sent again in its
     /// place, gives an empty patch; a template that was never let through is never open.
     #[test]
-    fn only_ours_changes_and_our_own_output_needs_no_patch(history in prop::collection::vec((write_of_a_client(), 0..4_u8), 1..8)) {
-        let mut stored = create(&deployment("a")).stored;
-        for (generation, (writes, then)) in history.into_iter().enumerate() {
+    fn only_ours_changes_and_our_own_output_needs_no_patch(
+        history in prop::collection::vec((write_of_a_client(), 0..4_u8, 0..2_usize), 1..8),
+    ) {
+        let mut stored = write_as("jane", None, &deployment("a"), "", &LANES).stored;
+        for (generation, (writes, then, user)) in history.into_iter().enumerate() {
+            let user = ["jane", "ann"][user];
             let new = client_writes(&stored, &writes);
-            let said = update(&stored, &new);
+            let said = write_as(user, Some(&stored), &new, "", &LANES);
+            if said.denial.is_some() {
+                prop_assert_eq!(said.patch, Vec::<Value>::new());
+                continue;
+            }
             prop_assert_eq!(without_ours(&said.stored), without_ours(&new));
-            prop_assert!(update(&stored, &said.stored).patch.is_empty());
+            let again = write_as(user, Some(&stored), &said.stored, "", &LANES);
+            prop_assert!(again.patch.is_empty() && again.verdict == said.verdict, "{:?}", again.patch);
             let open = said.own(Key::Gate) == Some("open");
             prop_assert!(!open || said.own(Key::Released) == Some(digest(&said.stored).as_str()));
             stored = said.stored;

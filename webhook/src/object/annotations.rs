@@ -18,6 +18,8 @@ pub struct Annotations<'a> {
     on_failure: Option<Cow<'a, str>>,
     lift: Option<Cow<'a, str>>,
     replay: Option<Cow<'a, str>>,
+    approve: Option<Cow<'a, str>>,
+    release: Option<Cow<'a, str>>,
 }
 
 impl<'a> Annotations<'a> {
@@ -54,6 +56,18 @@ impl<'a> Annotations<'a> {
     #[must_use]
     pub fn replay(&self) -> Option<&str> {
         self.replay.as_deref()
+    }
+
+    /// The change that a user approves.
+    #[must_use]
+    pub fn approve(&self) -> Option<&str> {
+        self.approve.as_deref()
+    }
+
+    /// The change that a user lets through past every rule, and why.
+    #[must_use]
+    pub fn release(&self) -> Option<&str> {
+        self.release.as_deref()
     }
 
     /// Our own annotations as a state; the phase is not among them.
@@ -100,6 +114,8 @@ impl<'de> Visitor<'de> for AnnotationsVisitor {
                 None if name == key::ON_FAILURE => &mut annotations.on_failure,
                 None if name == key::LIFT => &mut annotations.lift,
                 None if name == key::REPLAY => &mut annotations.replay,
+                None if name == key::APPROVE => &mut annotations.approve,
+                None if name == key::RELEASE => &mut annotations.release,
                 None => {
                     map.next_value::<IgnoredAny>()?;
                     continue;

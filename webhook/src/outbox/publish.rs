@@ -105,7 +105,7 @@ impl Publisher {
             Err(ReadError::Api(kube::Error::Api(status))) if status.is_not_found() => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let lane = |asked: Option<&str>| opted_in.lane(asked);
+        let lane = |asked: Option<&str>, policies| opted_in.lane(asked, policies);
         let max_payload = self.context.client().server_info().max_payload;
         let deployment = serde_json::from_str(&text)?;
         let Some(change) = Change::of(&self.cluster, deployment, lane, max_payload)? else { return Ok(()) };
@@ -160,6 +160,9 @@ impl Publisher {
             attempts: None,
             error: None,
             next_try: None,
+            obstacles: vec![],
+            observed: vec![],
+            r#override: None,
         };
         let subject = subject::event(cluster, namespace, name, Phase::Held)?;
         ops::publish::publish(&self.context, subject, &event).await?;

@@ -2,8 +2,9 @@
 //! <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request>
 
 mod malformed;
+mod place;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, de::IgnoredAny};
 
@@ -58,6 +59,17 @@ pub struct Request<'a, O = Object<'a>> {
     /// The whole body.
     #[serde(skip)]
     pub body: &'a str,
+}
+
+/// The texts in a review, for those who look closer than the decision does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Texts<'a> {
+    /// `request`, with everything in it.
+    pub request: &'a str,
+    /// `request.object`
+    pub object: Option<&'a str>,
+    /// `request.oldObject`
+    pub old_object: Option<&'a str>,
 }
 
 /// Group, version and plural name.
@@ -170,6 +182,42 @@ impl<'a, O> Request<'a, O> {
     #[must_use]
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or_default()
+    }
+
+    /// The plural name of the resource, where it is one of ours.
+    #[must_use]
+    pub fn resource_of_ours(&self) -> Option<&str> {
+        (self.resource.group == "roadstead.dev").then_some(&*self.resource.resource)
+    }
+
+    /// All labels of the object.
+    ///
+    /// # Errors
+    /// Labels that are no map of texts.
+    pub fn labels(&self) -> Result<BTreeMap<String, String>, Malformed> {
+        let path = ["request", "object", "metadata", "labels"];
+        let labels = place::value(self.body, &path).map(serde_json::from_str::<Option<_>>).transpose();
+        let problem = |error: serde_json::Error| Malformed::unreadable(&path.join("."), &error.to_string());
+        Ok(labels.map_err(problem)?.flatten().unwrap_or_default())
+    }
+
+    /// The text of the object.
+    ///
+    /// # Errors
+    /// Where it cannot be found.
+    pub fn object_text(&self) -> Result<&'a str, Malformed> {
+        place::value(self.body, &["request", "object"]).ok_or(Malformed::Missing("request.object"))
+    }
+
+    /// The texts of request and objects.
+    ///
+    /// # Errors
+    /// Where they cannot be found.
+    pub fn texts(&self) -> Result<Texts<'a>, Malformed> {
+        let found = place::values(self.body, &["request"], ["object", "oldObject"]);
+        let (request, objects) = found.ok_or(Malformed::Missing("request"))?;
+        let [object, old_object] = objects.map(|text| text.filter(|text| *text != "null"));
+        Ok(Texts { request, object, old_object })
     }
 
     /// Whether it is about something that has a template as we know it.

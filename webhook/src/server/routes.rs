@@ -1,4 +1,4 @@
-//! `/hold` and `/gate`: parse, decide, answer. A review that cannot be read gets 400 and the reason; one that we
+//! `/hold`, `/gate` and `/policies`: parse, decide, answer. A review that cannot be read gets 400 and the reason; one that we
 //! are not configured for is allowed unchanged; a panic costs that one review.
 
 use std::{sync::Arc, time::Instant};
@@ -22,6 +22,7 @@ use crate::{
     gate::{self, Owners},
     hold,
     metrics::Metrics,
+    policies::{self, Rules},
     review::{Malformed, Request},
     room,
 };
@@ -31,6 +32,8 @@ use crate::{
 pub struct Reviews {
     /// Settings of the hold.
     pub settings: hold::Settings,
+    /// What the policies say.
+    pub rules: Rules,
     /// The gate's live reads.
     pub owners: Owners,
     /// Counters.
@@ -51,7 +54,8 @@ struct Desk {
 pub fn router(reviews: Reviews) -> Router {
     let places = Arc::new(Semaphore::new(reviews.limits.reviews));
     let desk = Desk { reviews: Arc::new(reviews), memory: Memory::default(), places };
-    Router::new().route("/hold", post(hold)).route("/gate", post(gate)).with_state(desk)
+    let router = Router::new().route("/hold", post(hold)).route("/gate", post(gate));
+    router.route("/policies", post(check)).with_state(desk)
 }
 
 /// What became of a review.
@@ -73,6 +77,10 @@ async fn hold(State(desk): State<Desk>, request: HttpRequest) -> Response {
 
 async fn gate(State(desk): State<Desk>, request: HttpRequest) -> Response {
     desk.answer("gate", request, decide_gate).await
+}
+
+async fn check(State(desk): State<Desk>, request: HttpRequest) -> Response {
+    desk.answer("policies", request, async |_, body| decide_policies(body)).await
 }
 
 impl Desk {
@@ -102,7 +110,7 @@ fn decide_hold(reviews: &Reviews, body: &[u8]) -> Result<Decided, Malformed> {
     if !configured {
         return Ok(Decided::new(&request, "unconfigured", &Answer::default()));
     }
-    let (mut verdict, mut answer) = hold::decide(&request, &reviews.settings)?;
+    let (mut verdict, mut answer) = hold::decide(&request, &reviews.settings, &reviews.rules)?;
     if let Some(denial) = room::denial(&request, &answer)? {
         (verdict, answer) = (hold::Verdict::Denied, Answer { denial: Some(denial), ..Answer::default() });
     }
@@ -131,6 +139,15 @@ async fn decide_gate(reviews: &Reviews, body: &[u8]) -> Result<Decided, Malforme
         gate::Verdict::Unsure => "unsure",
     };
     Ok(Decided::new(&request, word, &answer))
+}
+
+fn decide_policies(body: &[u8]) -> Result<Decided, Malformed> {
+    let request = Request::parse(body)?;
+    let Some(denial) = policies::check(&request)? else {
+        return Ok(Decided::new(&request, "unconfigured", &Answer::default()));
+    };
+    let word = if denial.is_some() { "denied" } else { "allowed" };
+    Ok(Decided::new(&request, word, &Answer { denial, ..Answer::default() }))
 }
 
 /// Counts what became of a review and makes it a response.

@@ -15,7 +15,7 @@ fn main() {
     let settings = hold::Settings { warnings: true };
     for _ in 0..arguments.next().unwrap().parse::<u32>().unwrap() {
         let request = Request::parse(black_box(body).as_bytes()).unwrap();
-        let (verdict, answer) = hold::decide(&request, &settings).unwrap();
+        let (verdict, answer) = hold::decide(&request, &settings, &hold::NoPolicies).unwrap();
         assert_eq!(verdict, hold::Verdict::Held);
         black_box(answer.encode(&request.uid));
     }

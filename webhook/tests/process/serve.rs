@@ -52,7 +52,7 @@ async fn a_review_that_is_not_ours_is_allowed_unchanged_and_counted() {
     let server = Server::start().await;
     let mut other = review("statefulsets", &deployment());
     other["request"]["operation"] = json!("DELETE");
-    for path in ["/hold", "/gate"] {
+    for path in ["/hold", "/gate", "/policies"] {
         let (_, answer) = server.post(path, other.to_string().as_bytes()).await;
         let answer: Value = serde_json::from_str(&answer).unwrap();
         assert_eq!(answer["response"], json!({"uid": "u", "allowed": true}), "{path}");

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use certs::tls::Files;
-use ops::readiness::Readiness;
+use ops::{namespaces::Namespaces, policies::Policies, readiness::Readiness};
 use prometheus_client::registry::Registry;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
@@ -18,6 +18,7 @@ use webhook::{
     gate::Owners,
     hold::Settings,
     metrics::Metrics,
+    policies::Rules,
     server::{Certificates, Limits, Listener, Reviews, router},
 };
 
@@ -92,6 +93,7 @@ impl Server {
         let client = kube::Client::try_from(config).unwrap();
         let reviews = Reviews {
             settings: Settings { warnings: true },
+            rules: Rules::new(Policies::default(), Namespaces::new(Vec::new()), metrics.clone()),
             owners: Owners::new(client, metrics.clone()),
             metrics: metrics.clone(),
             limits,

@@ -39,6 +39,7 @@ pub(super) async fn run() -> Result<()> {
     server::certificates(folder.path())?;
     let allocations = [allocations("update")?, allocations("create")?];
     let Costs { update, create, fresh } = costs(folder.path()).await?;
+    let [unruled, ruled] = ruled(folder.path()).await?;
     let p99 = p99(folder.path()).await?.as_secs_f64() * 1e3;
     let (before, after, reviews) = memory(folder.path()).await?;
 
@@ -47,11 +48,15 @@ pub(super) async fn run() -> Result<()> {
         println!("{name} review {echo:>37.1} {webhook:>9.1} {:>7.2}", webhook / echo);
     }
     println!("UPDATE review on a new TLS connection {fresh:>21.1}");
+    println!(
+        "UPDATE review under no policies, and under 1,000 of which 20 select it {unruled:.1} {ruled:.1}"
+    );
     println!("resident memory: {before:.1} MiB, after {reviews} more reviews {after:.1} MiB");
     figure("update_review_echo_ratio", update[1] / update[0], "x");
     figure("create_review_echo_ratio", create[1] / create[0], "x");
     figure("update_review_allocations", allocations[0], "allocations");
     figure("create_review_allocations", allocations[1], "allocations");
+    figure("policies_20_ratio", ruled / unruled, "x");
     figure("update_reviews_per_second_core", 1e6 / update[1], "reviews/s");
     figure("new_connection_reviews_per_second_core", 1e6 / fresh, "reviews/s");
     figure("p99_ms_200_in_flight", p99, "ms");
@@ -96,6 +101,25 @@ async fn costs(folder: &Path) -> Result<Costs> {
     let fresh = micros(servers[1].cpu()?.saturating_sub(before), FRESH);
     let [echo, webhook] = spent;
     Ok(Costs { update: [echo[0], webhook[0]], create: [echo[1], webhook[1]], fresh })
+}
+
+/// Microseconds of the server's processor time per held UPDATE, without policies and with them, in turns.
+async fn ruled(folder: &Path) -> Result<[f64; 2]> {
+    let servers = [Server::ruled(folder, "0", "none").await?, Server::ruled(folder, "0", "many").await?];
+    let mut spent = [0.0; 2];
+    for round in 0..=ROUNDS {
+        for (server, spent) in servers.iter().zip(&mut spent) {
+            let driver = Driver::new(server, folder)?;
+            let mut connections = driver.connect(KEPT).await?;
+            let before = server.cpu()?;
+            driver.drive(&mut connections, UPDATE, ROUND).await?;
+            // The first round warms up.
+            if round > 0 {
+                *spent += micros(server.cpu()?.saturating_sub(before), ROUNDS * ROUND);
+            }
+        }
+    }
+    Ok(spent)
 }
 
 /// Time from the first byte sent to the last byte received with [`IN_FLIGHT`] reviews in flight, for 99 of 100; the

@@ -63,6 +63,15 @@ impl Server {
         .await
     }
 
+    /// The webhook's server under these policies: `none` or `many`.
+    pub(super) async fn ruled(folder: &Path, cores: &str, policies: &str) -> Result<Self> {
+        let files = Files::new(folder);
+        Self::start("examples/ruled", cores, |command, address| {
+            command.arg(address).arg(files.cert()).arg(files.key()).arg(policies);
+        })
+        .await
+    }
+
     async fn start(name: &str, cores: &str, arguments: impl FnOnce(&mut Command, &str)) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let mut command = Command::new("taskset");

@@ -57,9 +57,21 @@ class Policy:
         self.assertEqual(settings["ROADSTEAD_PROMETHEUS_CA_FILE"], "eu=/ca.crt")
         egress = named(objects, "NetworkPolicy", "roadstead-executor", "roadstead")["spec"]["egress"]
         self.assertEqual(egress[-1], {"ports": [{"port": 443}, {"port": 9090}]})
+        self.assertNotIn("prometheus", str(named(objects, "Deployment", "roadstead-executor", "roadstead")["spec"]["template"]["spec"]["volumes"]))
         without = self.inside("networkPolicy.enabled=true")
         self.assertNotIn("ROADSTEAD_PROMETHEUS", named(without, "ConfigMap", "roadstead-settings", "roadstead")["data"])
         self.assertEqual(len(named(without, "NetworkPolicy", "roadstead-executor", "roadstead")["spec"]["egress"]), len(egress) - 1)
+
+    def test_the_secret_of_an_endpoint_is_in_the_executors_pod(self):
+        objects = self.inside("policy.checks.prometheus.main.url=https://p:9090", "policy.checks.prometheus.main.secret=prometheus-reader",
+                              "policy.checks.prometheus.eu.url=http://p:9090")
+        pod = named(objects, "Deployment", "roadstead-executor", "roadstead")["spec"]["template"]["spec"]
+        volumes = {volume["name"]: volume for volume in pod["volumes"]}
+        self.assertEqual(volumes["prometheus-main"]["secret"]["secretName"], "prometheus-reader")
+        self.assertNotIn("prometheus-eu", volumes)
+        mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+        self.assertEqual(mounts["prometheus-main"], "/etc/roadstead/prometheus/main")
+        self.assertEqual(set(mounts), set(volumes))
 
     def test_an_endpoint_is_a_name_and_an_address(self):
         for wrong in ("Main.url=http://x", "main.url=prometheus:9090", "main.caFile=/ca"):

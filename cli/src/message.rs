@@ -56,14 +56,17 @@ impl Rollout {
     }
 }
 
+/// What a change waits for that no rule holds, as far as is known.
+pub const TURN: &str = "waits for its turn";
+
 /// The message of a Deployment in a phase; `None` is a phase that this program does not know.
 #[must_use]
 pub fn of(phase: Option<Phase>, rollout: &Rollout) -> String {
     match phase {
         Some(Phase::Held) if rollout.paused_by_user => {
-            "waits for its turn; paused by its owner as well".into()
+            format!("{TURN}; paused by its owner as well")
         }
-        Some(Phase::Held) => "waits for its turn".into(),
+        Some(Phase::Held) => TURN.into(),
         Some(Phase::Released) => progress(rollout),
         Some(Phase::Failed) if rollout.is_over() => "failed, and was rolled out later all the same".into(),
         Some(Phase::Failed) => format!("failed: {}", progress(rollout)),

@@ -3,7 +3,7 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
-use contract::{ChangeId, Lane, Phase, State, key};
+use contract::{ChangeId, Lane, Obstacle, Phase, State, key};
 use k8s_openapi::{
     api::{apps::v1::Deployment, core::v1::Container},
     apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, Time},
@@ -39,6 +39,8 @@ pub struct Row {
     pub replicas: Replicas,
     /// Why it waits, how far it is, or what happened.
     pub message: String,
+    /// The rules that let it wait, the one that lasts longest first, as far as the user may read them.
+    pub obstacles: Vec<Obstacle>,
 }
 
 /// The image of one container.
@@ -74,15 +76,29 @@ pub struct Found {
     pub lane_by_policies: Option<Lane>,
     /// Selects its pods, and so its ReplicaSets.
     pub selector: String,
+    /// What the rules look at; only of a change that waits.
+    pub waiting: Option<Box<Waiting>>,
+}
+
+/// A change that waits.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The own keys.
+    pub state: State,
+    /// The Deployment, without its managedFields.
+    pub object: Deployment,
 }
 
 impl Found {
     /// What a Deployment says.
     #[must_use]
-    pub fn of(deployment: Deployment) -> Self {
+    pub fn of(mut deployment: Deployment) -> Self {
+        let since = written(&deployment.metadata.managed_fields.take().unwrap_or_default());
         let rollout = Rollout::of(&deployment);
+        let state = State::of(deployment.metadata.annotations.as_ref(), deployment.metadata.labels.as_ref());
+        let waits = state.phase == Some(Phase::Held);
+        let waiting = waits.then(|| Box::new(Waiting { state: state.clone(), object: deployment.clone() }));
         let (metadata, spec) = (deployment.metadata, deployment.spec);
-        let state = State::of(metadata.annotations.as_ref(), metadata.labels.as_ref());
         let phase = look_up(metadata.labels.as_ref(), key::PHASE_LABEL).unwrap_or_default().to_owned();
         let annotation = |key| look_up(metadata.annotations.as_ref(), key);
         let lane_asked = annotation(key::LANE).map(str::to_owned);
@@ -97,7 +113,8 @@ impl Found {
             phase,
             lane: None,
             change: state.change,
-            since: written(metadata.managed_fields.as_deref().unwrap_or_default()),
+            since,
+            obstacles: Vec::new(),
             requested_by: state.requested_by,
             images: containers.into_iter().map(image).collect(),
             replicas: Replicas {
@@ -110,7 +127,7 @@ impl Found {
             uid: metadata.uid.unwrap_or_default(),
         };
         let selector = Selector::try_from(spec.selector).map(|s| s.to_string()).unwrap_or_default();
-        Self { row, lane_asked, lane_by_policies: state.default_lane, selector }
+        Self { row, lane_asked, lane_by_policies: state.default_lane, selector, waiting }
     }
 }
 
@@ -119,6 +136,19 @@ impl Row {
     #[must_use]
     pub fn known_phase(&self) -> Option<Phase> {
         self.phase.parse().ok()
+    }
+
+    /// Adds the rules that hold it: the one that lasts longest is told in the message.
+    pub fn waits_for(&mut self, obstacles: Vec<Obstacle>) {
+        if let Some(first) = obstacles.first() {
+            let others = match obstacles.len() - 1 {
+                0 => String::new(),
+                1 => "; 1 other rule as well".to_owned(),
+                others => format!("; {others} other rules as well"),
+            };
+            self.message = self.message.replacen(message::TURN, &format!("{}{others}", first.message), 1);
+        }
+        self.obstacles = obstacles;
     }
 
     /// Adds the images that run, by container.
@@ -213,8 +243,35 @@ pub mod tests {
                 "images": [{"container": "app", "old": null, "new": "nginx:2"}],
                 "replicas": {"wanted": 3, "updated": 3, "available": 3},
                 "message": "waits for its turn",
+                "obstacles": [],
             })
         );
+    }
+
+    #[test]
+    fn the_rule_that_lasts_longest_is_told_and_the_others_are_counted() {
+        let obstacle = |name: &str| -> Obstacle {
+            let policy = json!({"kind": "Freeze", "namespace": "shop", "name": name});
+            let message = format!("Freeze shop/{name} lets nothing through");
+            serde_json::from_value(json!({"policy": policy, "rule": "freeze", "message": message})).unwrap()
+        };
+        for (paused, names, message) in [
+            (false, &[][..], "waits for its turn"),
+            (false, &["sale"][..], "Freeze shop/sale lets nothing through"),
+            (
+                true,
+                &["sale", "b"][..],
+                "Freeze shop/sale lets nothing through; 1 other rule as well; paused by its owner as well",
+            ),
+            (false, &["sale", "b", "c"][..], "Freeze shop/sale lets nothing through; 2 other rules as well"),
+        ] {
+            let mut deployment = held();
+            deployment.spec.paused = Some(paused);
+            let mut row = Found::of(deployment).row;
+            row.waits_for(names.iter().map(|name| obstacle(name)).collect());
+            assert_eq!(row.message, message);
+            assert_eq!(row.obstacles.len(), names.len());
+        }
     }
 
     #[test]

@@ -40,5 +40,5 @@ pub use pointer::Pointer;
 pub use progress::ChangeProgress;
 pub use queue::{Queue, Waiting};
 pub use rule::{Obstacle, PolicyKind, PolicyRef, Rule};
-pub use state::{Gate, State};
+pub use state::{Gate, ROLLED_BACK_BY, State};
 pub use wake::Wake;

@@ -31,6 +31,9 @@ impl Gate {
     }
 }
 
+/// In whose name a rollback submits the template that it restores: [`Key::RequestedBy`].
+pub const ROLLED_BACK_BY: &str = "roadstead";
+
 /// The own keys of one Deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {

@@ -56,12 +56,6 @@ impl<'a> Selected<'a> {
     pub fn slots(&self) -> Vec<(PolicyRef, u32)> {
         self.enforced().filter_map(|policy| Some((policy.reference.clone(), policy.slots?))).collect()
     }
-
-    /// Approvals that a change needs: the most. 0: none.
-    #[must_use]
-    pub fn approvals(&self) -> u32 {
-        self.enforced().filter_map(|policy| policy.approvals).map(|(required, _)| required).max().unwrap_or(0)
-    }
 }
 
 const fn severity(what: OnFailure) -> u8 {
@@ -119,7 +113,6 @@ mod tests {
             assert_eq!(selected.on_failure(), Some(OnFailure::Pause));
             assert_eq!(selected.pausing().count(), 1);
             assert_eq!(selected.soak(), Some(Duration::from_hours(1)));
-            assert_eq!(selected.approvals(), 5);
             assert_eq!(selected.slots().len(), 3);
             let checks: Vec<_> =
                 selected.checks().map(|(policy, check)| format!("{policy} {}", check.name)).collect();
@@ -135,7 +128,7 @@ mod tests {
         let set = set(vec![observing, ReleasePolicySpec::default()]);
         let selected = set.select("shop", &Labels::new(), &Labels::new());
         assert_eq!((selected.lane(), selected.attempts(), selected.on_failure()), (None, None, None));
-        assert_eq!((selected.soak(), selected.approvals(), selected.slots()), (None, 0, vec![]));
+        assert_eq!((selected.soak(), selected.slots()), (None, vec![]));
         assert_eq!((selected.checks().count(), selected.pausing().count()), (0, 0));
         assert_eq!(selected.enforced().count(), 1);
     }

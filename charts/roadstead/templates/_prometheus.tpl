@@ -24,3 +24,21 @@
     {{- end }}
 {{- end }}
 {{- end -}}
+
+{{- /* Their Secrets, in the executor's pod. */ -}}
+{{- define "roadstead.prometheus.volumes" -}}
+{{- range $name, $endpoint := .Values.policy.checks.prometheus }}
+{{- with $endpoint.secret }}
+- name: prometheus-{{ $name }}
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "roadstead.prometheus.mounts" -}}
+{{- range $name, $endpoint := .Values.policy.checks.prometheus }}
+{{- if $endpoint.secret }}
+- {name: prometheus-{{ $name }}, mountPath: /etc/roadstead/prometheus/{{ $name }}, readOnly: true}
+{{- end }}
+{{- end }}
+{{- end -}}

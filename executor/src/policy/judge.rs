@@ -6,14 +6,14 @@ use std::{collections::HashMap, sync::Arc};
 use ::policy::{
     expression::Subject,
     ruling::{Facts, Ruling, Standing, ruling},
-    validation::{Moment, findings},
+    validation::{Finding, Moment, findings},
 };
 use contract::{ChangeId, Lane};
 use futures::{StreamExt as _, TryStreamExt as _};
 use ops::{namespaces::Namespaces, policies::Policies};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Rules, facts};
+use super::Rules;
 use crate::{
     deployments::Deployments,
     error::Failure,
@@ -98,7 +98,7 @@ impl Judge {
         names.retain(|name| *name != live.name);
         let asked = names.into_iter().map(|name| async move {
             let found = self.deployments.get(&live.namespace, &name).await?;
-            Ok::<_, Failure>((name, facts::standing(found.as_ref())))
+            Ok::<_, Failure>((name, standing(found.as_ref())))
         });
         futures::stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await
     }
@@ -117,21 +117,18 @@ impl Judge {
         let object = serde_json::to_value(&object)?;
         let subject = Subject::live(&object, &live.namespace, &opted_in.labels);
         let found = findings(&rules.selected().policies, &subject, Moment::Released);
-        let (mut obstacles, mut observed) = (Vec::new(), Vec::new());
-        for finding in found {
-            if let Some(error) = &finding.error {
-                let (policy, rule) = (&finding.policy, &finding.name);
-                tracing::debug!(namespace = live.namespace, %policy, rule, error, "an expression failed");
-                self.reports.expression_failed(policy, rule, error);
-            }
-            match facts::obstacle(finding) {
-                Some((obstacle, false)) => obstacles.push(obstacle),
-                Some((obstacle, true)) => observed.push(obstacle),
-                None => {}
+        for Finding { policy, name, error, .. } in &found {
+            if let Some(error) = error {
+                tracing::debug!(namespace = live.namespace, %policy, rule = name, error, "an expression failed");
+                self.reports.expression_failed(policy, name, error);
             }
         }
-        facts::add(&mut ruling.obstacles, obstacles);
-        facts::add(&mut ruling.observed, observed);
+        ruling.deny(found);
         Ok(true)
     }
+}
+
+/// How a Deployment that comes first stands.
+fn standing(live: Option<&Live>) -> Standing {
+    live.filter(|live| !live.deleting).map_or(Standing::Absent, |live| Standing::of(&live.state))
 }

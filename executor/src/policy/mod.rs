@@ -1,7 +1,6 @@
 //! The policies at the release: which of them select a Deployment, and whether its change may be let through now. What
 //! decides is pure and stands in the crate `policy`; here is gathered what it has to know.
 
-mod facts;
 mod judge;
 mod nudge;
 mod rules;

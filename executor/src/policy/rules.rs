@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use ::policy::{
-    resource::Mode,
-    set::{Frost, Policy, Selected},
-};
+use ::policy::set::{Frost, Policy, Selected};
+use contract::PolicyRef;
 
 use crate::slots::Limit;
 
@@ -32,15 +30,14 @@ impl Rules {
     /// The policies that limit how many of their rollouts are in flight. Those that only observe limit nothing.
     #[must_use]
     pub fn limits(&self) -> Vec<Limit> {
-        let limit =
-            |policy: &Policy| Some(Limit { policy: policy.reference.to_string(), slots: policy.slots? });
-        self.enforced().filter_map(limit).collect()
+        let limit = |(policy, slots): (PolicyRef, u32)| Limit { policy: policy.to_string(), slots };
+        self.selected().slots().into_iter().map(limit).collect()
     }
 
     /// Refusals after which a change is given up: the fewest that any policy says.
     #[must_use]
     pub fn attempts(&self) -> Option<u32> {
-        self.enforced().filter_map(|policy| policy.attempts).min()
+        self.selected().attempts()
     }
 
     /// Whether there is anything to evaluate where a change is let through.
@@ -57,10 +54,6 @@ impl Rules {
         names.sort_unstable();
         names.dedup();
         names
-    }
-
-    fn enforced(&self) -> impl Iterator<Item = &Policy> {
-        self.policies.iter().map(Arc::as_ref).filter(|policy| policy.mode == Mode::Enforce)
     }
 }
 

@@ -5,8 +5,6 @@ pub(crate) mod ownership;
 mod patch;
 mod template;
 
-pub(crate) use self::patch::REQUESTED_BY;
-
 use async_nats::jetstream::Context;
 use json_patch::{Patch, PatchOperation, ReplaceOperation, TestOperation, jsonptr::PointerBuf};
 use kube::api::DynamicObject;

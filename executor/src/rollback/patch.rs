@@ -1,6 +1,6 @@
 //! The rollback on the object: one JSON Patch that restores a template and quarantines the one that failed. Pure.
 
-use contract::{ChangeId, Digest, Key, change_id::Replaced};
+use contract::{ChangeId, Digest, Key, ROLLED_BACK_BY, change_id::Replaced};
 use json_patch::Patch;
 use serde_json::Value;
 
@@ -8,9 +8,6 @@ use crate::{edit::Edit, live::Live};
 
 /// Digests that are quarantined at a time; the oldest goes first.
 const QUARANTINED: usize = 8;
-
-/// In whose name the restored template is submitted.
-pub(crate) const REQUESTED_BY: &str = "roadstead";
 
 /// Restores `template`, whose digest is `good`. Applies to this very version of the object: who owns its fields is
 /// to be known exactly. The gate stays open and the change in flight is a new one, followed like any way back.
@@ -25,7 +22,7 @@ pub(super) fn patch(live: &Live, version: &str, template: &Value, good: &Digest)
         .annotate(Key::Change, change.as_str())
         .annotate(Key::Released, good.as_str())
         .annotate(Key::Quarantined, &quarantined(live))
-        .annotate(Key::RequestedBy, REQUESTED_BY)
+        .annotate(Key::RequestedBy, ROLLED_BACK_BY)
         .without(Key::Attempt, live.state.attempt.is_some())
         .without_lift()
         .finish()

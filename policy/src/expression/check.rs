@@ -60,7 +60,7 @@ impl<'s> Check<'s> {
             Expr::Ident(name) => self.name(expr, name),
             Expr::Select(select) => self.select(expr, select),
             Expr::Call(call) => self.call(expr, call),
-            Expr::List(list) => self.list(list),
+            Expr::List(list) => self.list(list, None),
             Expr::Map(map) => self.map(map),
             Expr::Struct(of) => {
                 Err(self.wrong(expr, format!("objects of types are not supported: {}", of.type_name)))
@@ -117,9 +117,9 @@ impl<'s> Check<'s> {
         }
     }
 
-    fn list(&mut self, list: &ListExpr) -> Checked {
+    /// A list that is written; `of` is what its elements may be, if that is known: anything, where they are formatted.
+    fn list(&mut self, list: &ListExpr, mut of: Option<Kind>) -> Checked {
         let mut entries = Vec::with_capacity(list.elements.len());
-        let mut of = None;
         for (at, element) in list.elements.iter().enumerate() {
             let optional = list.optional_indices.contains(&at);
             let (tree, kind) = self.tree(element)?;

@@ -5,12 +5,13 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use contract::{Approvals, ChangeId, Lane, Obstacle, PolicyRef, Rule};
+use contract::{Approvals, ChangeId, Lane, Obstacle, Phase, PolicyRef, ROLLED_BACK_BY, Rule, State};
 use jiff::Timestamp;
 
 use crate::{
-    resource::Mode,
+    resource::{Action, Mode},
     set::{Frost, Selected},
+    validation::Finding,
     window::UnixMillis,
 };
 
@@ -27,6 +28,20 @@ pub enum Standing {
     Failed,
     /// Its last rollout succeeded, and nothing else waits.
     Succeeded,
+}
+
+impl Standing {
+    /// How a Deployment with these keys stands. One that was rolled back runs again, but what was to come first did not.
+    #[must_use]
+    pub fn of(state: &State) -> Self {
+        match state.phase {
+            _ if state.is_closed() => Self::Waits,
+            Some(Phase::Released) => Self::RollsOut,
+            Some(Phase::Failed) => Self::Failed,
+            _ if state.requested_by.as_deref() == Some(ROLLED_BACK_BY) => Self::Failed,
+            _ => Self::Succeeded,
+        }
+    }
 }
 
 /// What there is to know of a change.
@@ -79,6 +94,18 @@ impl Ruling {
             Some(until.as_millisecond())
         });
         ends.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    /// Adds the validations that deny it: they have no end, and stand before what has one.
+    pub fn deny(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        for finding in findings.into_iter().filter(|finding| finding.action == Action::Deny) {
+            let Finding { policy, name, observed, message, .. } = finding;
+            let obstacles = if observed { &mut self.observed } else { &mut self.obstacles };
+            let at = obstacles.iter().position(|one| one.until.is_some()).unwrap_or(obstacles.len());
+            let message = message.replace(char::is_control, " ");
+            let message = format!("{policy} does not let it through, rule {name}: {message}");
+            obstacles.insert(at, Obstacle { policy, rule: Rule::Validation, until: None, message });
+        }
     }
 }
 
@@ -146,8 +173,9 @@ fn utc(moment: UnixMillis) -> String {
     Timestamp::from_millisecond(clamped).unwrap_or(Timestamp::MAX).to_string()
 }
 
-/// What people write, no longer than that many bytes.
+/// What people write, in one line and no longer than that many bytes.
 fn cut(text: &str, bytes: usize) -> String {
     let end = text.floor_char_boundary(bytes);
-    if end < text.len() { format!("{}...", &text[..end]) } else { text.to_owned() }
+    let text = if end < text.len() { format!("{}...", &text[..end]) } else { text.to_owned() };
+    text.replace(char::is_control, " ")
 }

@@ -435,3 +435,62 @@ proptest! {
         prop_assert_eq!(said.until(), expected);
     }
 }
+
+#[test]
+fn a_deployment_that_comes_first_stands_as_its_own_keys_say() {
+    let standing = |gate: &str, by: &str, phase: Option<&str>| {
+        let annotation = |key: &str| match key {
+            "roadstead.dev/gate" => Some(gate),
+            "roadstead.dev/requested-by" => Some(by),
+            _ => None,
+        };
+        Standing::of(&State::read(annotation, |_| phase))
+    };
+    for (what, gate, by, phase, is) in [
+        ("held", "closed", "jane", Some("held"), Standing::Waits),
+        ("given up", "closed", "jane", Some("dead"), Standing::Waits),
+        ("in flight", "open", "jane", Some("released"), Standing::RollsOut),
+        ("a rollback in flight", "open", "roadstead", Some("released"), Standing::RollsOut),
+        ("failed", "open", "jane", Some("failed"), Standing::Failed),
+        ("rolled back", "open", "roadstead", None, Standing::Failed),
+        ("succeeded", "open", "jane", None, Standing::Succeeded),
+    ] {
+        assert_eq!(standing(gate, by, phase), is, "{what}");
+    }
+}
+
+#[test]
+fn what_a_validation_denies_has_no_end_and_stands_before_what_has_one() {
+    let reference =
+        PolicyRef { kind: PolicyKind::ReleasePolicy, namespace: Some("shop".into()), name: "web".into() };
+    let obstacle = |message: &str, until: Option<&str>| Obstacle {
+        policy: reference.clone(),
+        rule: Rule::Window,
+        until: until.map(str::to_owned),
+        message: message.into(),
+    };
+    let finding = |name: &str, action, observed| Finding {
+        policy: reference.clone(),
+        name: name.into(),
+        action,
+        observed,
+        message: "the image has no tag".into(),
+        error: None,
+    };
+    let obstacles = vec![obstacle("a", None), obstacle("z", Some("2026-01-01T00:00:00Z"))];
+    let mut ruling = Ruling { obstacles, observed: Vec::new() };
+    ruling.deny([
+        finding("warns", Action::Warn, false),
+        finding("first", Action::Deny, false),
+        finding("second", Action::Deny, false),
+        finding("looks", Action::Deny, true),
+    ]);
+    let says =
+        |obstacles: &[Obstacle]| -> Vec<_> { obstacles.iter().map(|one| one.message.clone()).collect() };
+    let denied = |rule: &str| {
+        format!("ReleasePolicy shop/web does not let it through, rule {rule}: the image has no tag")
+    };
+    assert_eq!(says(&ruling.obstacles), ["a".into(), denied("first"), denied("second"), "z".into()]);
+    assert_eq!(says(&ruling.observed), [denied("looks")]);
+    assert!(ruling.obstacles[1].rule == Rule::Validation && ruling.obstacles[1].until.is_none());
+}

@@ -16,6 +16,9 @@ use crate::{
     window::{self, Calendar, Window},
 };
 
+/// Most bytes of expressions in one policy, so that reading it takes less time than the API server waits for an answer.
+const MAX_EXPRESSIONS: usize = 64 * 1024;
+
 /// A policy, read and compiled. A clone shares what was compiled.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -156,6 +159,16 @@ fn resume(metadata: &ObjectMeta) -> Option<String> {
 }
 
 fn validations(spec: &ReleasePolicySpec, problems: &mut Vec<Problem>) -> Vec<Validation> {
+    let sources =
+        spec.validations.iter().flat_map(|it| [Some(&it.expression), it.message_expression.as_ref()]);
+    let length: usize = sources.flatten().map(String::len).sum();
+    if length > MAX_EXPRESSIONS {
+        let message = format!(
+            "must have at most {MAX_EXPRESSIONS} bytes of expressions, not {length}: use several policies"
+        );
+        problems.push(Problem { field: "spec.validations".to_owned(), message });
+        return Vec::new();
+    }
     let mut compile = |field: String, source: &str, yields| match Expression::compile(source, yields) {
         Ok(expression) => Some(expression),
         Err(error) => {

@@ -171,3 +171,21 @@ fn what_stands_on_the_object_besides_its_rules_is_kept() {
     let frost = Frost::of(&serde_json::from_value::<Freeze>(object).unwrap());
     assert_eq!((frost.generation, frost.status.waiting), (4, Some(5)));
 }
+
+#[test]
+fn a_policy_of_endless_expressions_is_refused_before_they_are_read() {
+    let validation = |at: usize| json!({"name": format!("v{at}"), "expression": format!("'{}' != ''", "a".repeat(10_000))});
+    let of = |count: usize| {
+        policy("shop", "long", &json!({"validations": (0..count).map(validation).collect::<Vec<_>>()}))
+    };
+    let read = of(6);
+    assert!(read.problems.is_empty() && read.validations.len() == 6, "{:?}", read.problems);
+    let refused = of(7);
+    assert_eq!(refused.problems[0].field, "spec.validations");
+    assert!(
+        refused.problems[0].message.contains("at most 65536 bytes of expressions, not 70056"),
+        "{:?}",
+        refused.problems
+    );
+    assert!(refused.validations.is_empty());
+}

@@ -211,7 +211,9 @@ async fn keeps_the_bundle(
 ) -> Result<()> {
     let (release, chart) = (format!("{}-{suffix}", t.release), Release::chart().display().to_string());
     let namespaces = format!("namespaces={{{}}}", t.namespace);
-    let common = ["-n", &t.release, "--set", "webhook.url=https://127.0.0.1:1", "--set", &namespaces];
+    // The definitions of policies are there already.
+    let values = ["--set", "crds.install=false", "--set", "webhook.url=https://127.0.0.1:1"];
+    let common = [&["-n", &t.release, "--set", &namespaces][..], &values].concat();
     helm(&[&["install", &release, &chart][..], &common].concat()).await?.ok()?;
     let configurations = Api::<MutatingWebhookConfiguration>::all(t.client.clone());
     let name = format!("zz-{release}");

@@ -68,6 +68,7 @@ const EXPRESSIONS: &[&str] = &[
     "object.spec.template.spec.containers.all(c, has(c.resources.limits) && quantity(c.resources.limits.memory).compareTo(quantity('128Mi')) <= 0)",
     "quantity('1Gi') == quantity('1024Mi') && quantity('1500m').isGreaterThan(quantity('1'))",
     "quantity('0.5').add(quantity('500m')).isInteger() && quantity('2k').asInteger() == 2000",
+    "'%s %d'.format(['a', 1]) == 'a 1'",
     "quantity('1.0').isInteger() || quantity('1.5Gi').isInteger() || quantity('3Gi').asInteger() == 3221225472",
     "quantity('1000m').asInteger() == 1",
     "quantity('99999999999999999999') == quantity('9223372036854775807')",
@@ -156,7 +157,6 @@ const REFUSED: &[&str] = &[
     "'a'.nope()",
     "request.nope == 1",
     "[1, 'a'] == []",
-    "'%s %d'.format(['a', 1]) == ''",
     "'a'.matches('(')",
     "duration('1x') == duration('1s')",
     "object.all(1, true)",
@@ -167,9 +167,11 @@ const REFUSED: &[&str] = &[
     "object.spec.",
     "cel.bind(x, 1, x == 1)",
     "'a' == null",
-    "object.metadata.`name` == 'web'",
     "object.?spec.?paused.orValue(false)",
 ];
+
+/// What the API server takes and we do not (docs/policies/validations.md).
+const REFUSED_HERE: &[&str] = &["object.metadata.`name` == 'web'"];
 
 /// Deployments that differ in what expressions look at.
 fn deployments(group: &str) -> Vec<Value> {
@@ -345,12 +347,12 @@ async fn differences(t: &Stack) -> Result<()> {
 
 async fn refusals(t: &Stack) -> Result<()> {
     let mut differences = Vec::new();
-    for (at, source) in REFUSED.iter().enumerate() {
+    for (at, source) in REFUSED.iter().chain(REFUSED_HERE).enumerate() {
         let created = policy(&format!("r{at}"), &[source], &t.namespace);
         let there =
             t.admin_kubectl_with(&["create", "--dry-run=server", "-f", "-"], &created).await?.success();
         let here = Expression::compile(source, Yields::Bool).is_ok();
-        if there || here {
+        if here || there != REFUSED_HERE.contains(source) {
             differences.push(format!("{source}: allowed there: {there}, here: {here}"));
         }
     }

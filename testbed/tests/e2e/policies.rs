@@ -29,17 +29,17 @@ fn after(seconds: i64) -> Result<String> {
     Ok(at.replace_nanosecond(0)?.format(&Rfc3339)?)
 }
 
-fn freeze(seconds: i64) -> Result<Value> {
+pub(crate) fn freeze(seconds: i64) -> Result<Value> {
     Ok(json!({"reason": "we count the stock", "owner": "ann@example.com", "until": after(seconds)?}))
 }
 
 /// A window that is open for a minute each leap day.
-fn closed() -> Value {
+pub(crate) fn closed() -> Value {
     json!({"windows": [{"name": "leap-day", "kind": "Allow", "schedule": "0 0 29 2 *", "duration": "1m"}]})
 }
 
 /// What was told last of a Deployment's change in a phase.
-async fn told(t: &Stack, name: &str, phase: Phase) -> Result<ChangeEvent> {
+pub(crate) async fn told(t: &Stack, name: &str, phase: Phase) -> Result<ChangeEvent> {
     let stream = t.jetstream().await?.get_stream(EVENTS).await?;
     let subject = subject::event(&t.cluster, &t.namespace, name, phase)?;
     Ok(open(&stream.get_last_raw_message_by_subject(&subject).await?.payload)?)

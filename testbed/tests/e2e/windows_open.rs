@@ -55,12 +55,13 @@ async fn when_a_window_opens_its_changes_go_at_the_slots_pace_in_the_order_of_th
             let window = json!({"name": "opening", "kind": "Allow", "schedule": schedule, "duration": "30m"});
             put(t, "ReleasePolicy", "opening", json!({"windows": [window]})).await?;
             // The least urgent first, so that the order of the queue is not that of the lanes.
-            for lane in Lane::ALL.into_iter().rev() {
-                for name in names(lane) {
-                    t.apply(&deployment(&name).lane(lane.as_str()).image(V1)).await?.ok()?;
-                }
-            }
-            let all = EACH * Lane::ALL.len();
+            let lanes = Lane::ALL.into_iter().rev();
+            let manifests = lanes.flat_map(|lane| names(lane).map(move |name| (lane, name)));
+            let manifests: Vec<_> = manifests
+                .map(|(lane, name)| deployment(&name).lane(lane.as_str()).image(V1).yaml())
+                .collect();
+            t.kubectl_with(&["apply", "-f", "-"], &manifests.join("\n---\n")).await?.ok()?;
+            let all = manifests.len();
             eventually("all of them wait for the window", testbed::PATIENCE, async || {
                 let waiting =
                     t.executor.metric_where("roadstead_waiting_for_rule", &[r#"rule="window""#]).await?;

@@ -50,7 +50,12 @@ impl Check<'_> {
             return self.macro_(expr, macro_, target, &call.args);
         }
         let mut arguments = vec![self.tree(target)?];
-        arguments.extend(self.all(&call.args)?);
+        match call.args.as_slice() {
+            [IdedExpr { expr: Expr::List(list), .. }] if name == "format" => {
+                arguments.push(self.list(list, Some(Kind::Dyn))?);
+            }
+            args => arguments.extend(self.all(args)?),
+        }
         self.function(expr, name, true, arguments)
     }
 

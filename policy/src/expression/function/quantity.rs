@@ -28,9 +28,6 @@ const MAX_LENGTH: usize = 64;
 /// Most digits that the API server keeps in 64 bits: of a decimal quantity, and of a binary one.
 const MAX_DIGITS: (i32, i32) = (18, 14);
 
-/// What it makes of a larger one that needs more.
-const CAP: i128 = i64::MAX as i128 * WHOLE;
-
 /// Suffixes, and how many billionths one of each is.
 const SUFFIXES: [(&str, i128); 16] = [
     ("", WHOLE),
@@ -60,7 +57,9 @@ pub const TABLE: &[Row] = &[
         Value::Text(text) => Ok(Value::Bool(Quantity::parse(text.as_str()).is_some())),
         _ => Err(Fault::overload("isQuantity", of)),
     }),
-    (&["sign(quantity) int"], |_, of| Ok(Value::Int(i64::try_from(one(of)?.billionths.signum()).unwrap_or_default()))),
+    (&["sign(quantity) int"], |_, of| {
+        Ok(Value::Int(i64::try_from(one(of)?.billionths.signum()).unwrap_or_default()))
+    }),
     (&["quantity.isInteger() bool"], |_, of| Ok(Value::Bool(one(of)?.whole().is_some()))),
     (&["quantity.asInteger() int"], |_, of| {
         let whole = one(of)?.whole();
@@ -162,7 +161,6 @@ impl Quantity {
             power.map_or(i128::from(scaled > 0), |power| scaled / power + i128::from(scaled % power != 0))
         };
         let scale = scale(whole, fraction, suffix, exponent);
-        let magnitude = if scale.is_some() { magnitude } else { magnitude.min(CAP) };
         Some(Self { billionths: if negative { -magnitude } else { magnitude }, scale })
     }
 
@@ -247,7 +245,8 @@ mod tests {
         for (text, is) in [("0", 0), ("12", 12), ("2k", 2000), ("1e3", 1000), ("3Gi", 3 << 30), ("-4", -4)] {
             assert_eq!(integer(text), Some(is), "{text}");
         }
-        for none in ["1.0", "1000m", "0.5", "1.5Gi", "1.0Gi", "10e-1", "99999999999999999999", "16Ei", "100E"] {
+        for none in ["1.0", "1000m", "0.5", "1.5Gi", "1.0Gi", "10e-1", "99999999999999999999", "16Ei", "100E"]
+        {
             assert_eq!(integer(none), None, "{none}");
         }
         let sum = |one, other| Quantity::parse(one)?.plus(Quantity::parse(other)?)?.whole();

@@ -1,5 +1,7 @@
 //! Reading, page by page and with the user's own rights. What a user may not read is left out, and noted once.
 
+mod rules;
+
 use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
 use contract::{Lane, key};
@@ -34,20 +36,23 @@ pub struct Reader {
     /// `None`: all namespaces.
     pub namespace: Option<String>,
     seen: RefCell<BTreeMap<String, Option<Defaults>>>,
+    policies: RefCell<Option<rules::Known>>,
     left_out: RefCell<Vec<&'static str>>,
 }
 
-/// What a Namespace says about lanes.
+/// What a Namespace says about lanes, and what policies select it by.
 #[derive(Clone, Debug, Default)]
 struct Defaults {
     lane: Option<String>,
     urgent: Option<String>,
+    labels: BTreeMap<String, String>,
 }
 
 impl Defaults {
     fn of(metadata: &ObjectMeta) -> Self {
         let annotation = |key| metadata.annotations.as_ref().and_then(|map| map.get(key)).cloned();
-        Self { lane: annotation(key::LANE), urgent: annotation(key::URGENT) }
+        let labels = metadata.labels.clone().unwrap_or_default();
+        Self { lane: annotation(key::LANE), urgent: annotation(key::URGENT), labels }
     }
 }
 
@@ -57,7 +62,14 @@ impl Reader {
     pub fn new(connection: Connection, all_namespaces: bool) -> Self {
         let Connection { client, server, namespace } = connection;
         let namespace = (!all_namespaces).then_some(namespace);
-        Self { client, server, namespace, seen: RefCell::default(), left_out: RefCell::default() }
+        Self {
+            client,
+            server,
+            namespace,
+            seen: RefCell::default(),
+            policies: RefCell::default(),
+            left_out: RefCell::default(),
+        }
     }
 
     /// The API of a namespaced kind where this reader looks.
@@ -114,15 +126,18 @@ impl Reader {
         Ok(Some(namespace.labels().get(key::ENABLED_LABEL).is_some_and(|value| value == "true")))
     }
 
-    /// Adds lanes and the images that run to what was found.
+    /// Adds lanes, the images that run and the rules that hold to what was found.
     ///
     /// # Errors
     /// When the API server fails; what the user may not read is left out.
-    pub async fn complete(&self, found: Vec<Found>) -> Result<Vec<Row>, Failure> {
+    pub async fn complete(&self, mut found: Vec<Found>) -> Result<Vec<Row>, Failure> {
         self.learn_namespaces(&found).await?;
+        for found in &mut found {
+            found.row.lane = self.lane(found);
+        }
+        self.judge(&mut found).await?;
         let running = self.running(&found).await?;
         let complete = |mut found: Found| {
-            found.row.lane = self.lane(&found);
             if let Some(old) = running.before(&found.row.uid, found.row.change.as_ref()) {
                 found.row.remember(old);
             }
@@ -138,7 +153,7 @@ impl Reader {
         let asked = found.lane_asked.as_deref();
         let policies = found.lane_by_policies;
         if let Some(Some(namespace)) = self.seen.borrow().get(&found.row.namespace) {
-            let Defaults { lane, urgent } = namespace;
+            let Defaults { lane, urgent, .. } = namespace;
             return Some(Lane::resolve(asked, policies, lane.as_deref(), urgent.as_deref()));
         }
         let asked = asked.and_then(|text| text.parse().ok()).or(policies);
@@ -196,13 +211,17 @@ impl Reader {
     /// What may not be read is left out, and noted.
     fn allow_forbidden(&self, read: Result<(), Failure>, note: &'static str) -> Result<(), Failure> {
         if let Err(Failure::Forbidden(_)) = read {
-            let mut left_out = self.left_out.borrow_mut();
-            if !left_out.contains(&note) {
-                left_out.push(note);
-            }
+            self.note(note);
             return Ok(());
         }
         read
+    }
+
+    fn note(&self, note: &'static str) {
+        let mut left_out = self.left_out.borrow_mut();
+        if !left_out.contains(&note) {
+            left_out.push(note);
+        }
     }
 
     async fn answer<T>(

@@ -10,6 +10,7 @@ use std::{
 };
 
 use contract::{Lane, Obstacle, State};
+use futures::FutureExt as _;
 use k8s_openapi::{api::apps::v1::Deployment, jiff::Timestamp};
 use kube::{Api, api::ListParams};
 use policy::{
@@ -136,10 +137,10 @@ impl Reader {
         }
         let mut set = Set::default();
         let (policies, freezes, of_cluster, freezes_of_cluster) = futures::join!(
-            self.rules(self.api::<ReleasePolicy>(), RULES),
-            self.rules(self.api::<Freeze>(), RULES),
-            self.rules(Api::<ClusterReleasePolicy>::all(self.client.clone()), OF_CLUSTER),
-            self.rules(Api::<ClusterFreeze>::all(self.client.clone()), OF_CLUSTER),
+            self.rules(self.api::<ReleasePolicy>(), RULES).boxed_local(),
+            self.rules(self.api::<Freeze>(), RULES).boxed_local(),
+            self.rules(Api::<ClusterReleasePolicy>::all(self.client.clone()), OF_CLUSTER).boxed_local(),
+            self.rules(Api::<ClusterFreeze>::all(self.client.clone()), OF_CLUSTER).boxed_local(),
         );
         policies?.iter().for_each(|policy| set.put(Arc::new(Policy::of(policy))));
         of_cluster?.iter().for_each(|policy| set.put(Arc::new(Policy::of_cluster(policy))));

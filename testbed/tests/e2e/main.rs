@@ -41,6 +41,7 @@ mod scaling;
 mod self_test;
 mod soak;
 mod stale;
+mod steering;
 mod templates;
 mod uninstall;
 mod uninstall_release;

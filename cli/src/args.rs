@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::{
+    freeze::{Freeze, Pause, Resume, Thaw},
     self_test::SelfTest,
     steer::args::{Approve, Cancel, Release, Retry, Rollback},
     uninstall::Uninstall,
@@ -16,7 +17,7 @@ Exit codes:
   0  done; also when nothing waits
   1  the API server refused or failed, or the answer could not be written
   2  what was typed makes no sense
-  3  what is named does not exist: a namespace, a Deployment, a change that waits
+  3  what is named does not exist: a namespace, a Deployment, a change that waits, a freeze
   4  you are not allowed to, or not logged in
   5  no connection: no usable kubeconfig, or the API server does not answer
   6  not all of it was done, or the self-test failed: what is left was printed
@@ -55,6 +56,18 @@ pub enum Verb {
     /// Submit the template of an earlier change again, by default of the last that succeeded.
     #[command(after_long_help = EXIT_CODES)]
     Rollback(Rollback),
+    /// Let nothing through for a while.
+    #[command(after_long_help = EXIT_CODES)]
+    Freeze(Box<Freeze>),
+    /// End a freeze before its time; without a name, say which there are.
+    #[command(after_long_help = EXIT_CODES)]
+    Thaw(Thaw),
+    /// Let nothing of a namespace through until somebody resumes.
+    #[command(after_long_help = EXIT_CODES)]
+    Pause(Box<Pause>),
+    /// End a pause: that of `pause`, or that of a policy whose queue a failure has paused.
+    #[command(after_long_help = EXIT_CODES)]
+    Resume(Resume),
     /// Send one change through the whole path, and say which part does not do its work.
     #[command(after_long_help = EXIT_CODES)]
     SelfTest(SelfTest),
@@ -168,6 +181,11 @@ mod tests {
             "retry ../web",
             "rollback",
             "rollback web --to abcdefghij --to-revision 2",
+            "freeze --reason sale",
+            "freeze --for 2h",
+            "pause",
+            "pause --reason sale --cluster -n shop",
+            "resume --change abcdefghij",
         ] {
             let words = ["kubectl-roadstead"].into_iter().chain(typed.split(' '));
             let error = Args::try_parse_from(words).unwrap_err();

@@ -14,6 +14,7 @@ mod events;
 mod expressions;
 mod faults;
 mod forgery;
+mod freezing;
 mod helm;
 mod hooks;
 mod hostile;

@@ -4,7 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use crate::{self_test::SelfTest, uninstall::Uninstall};
+use crate::{
+    freeze::{Freeze, Pause, Resume, Thaw},
+    self_test::SelfTest,
+    steer::args::{Approve, Cancel, Release, Retry, Rollback},
+    uninstall::Uninstall,
+};
 
 /// The end of the long help: scripts rely on these numbers.
 const EXIT_CODES: &str = "\
@@ -12,7 +17,7 @@ Exit codes:
   0  done; also when nothing waits
   1  the API server refused or failed, or the answer could not be written
   2  what was typed makes no sense
-  3  the Deployment or the namespace does not exist
+  3  what is named does not exist: a namespace, a Deployment, a change that waits, a freeze
   4  you are not allowed to, or not logged in
   5  no connection: no usable kubeconfig, or the API server does not answer
   6  not all of it was done, or the self-test failed: what is left was printed
@@ -36,6 +41,33 @@ pub enum Verb {
     /// Show the changes that wait, roll out or were given up.
     #[command(after_long_help = EXIT_CODES)]
     Get(Get),
+    /// Approve the change that waits.
+    #[command(after_long_help = EXIT_CODES)]
+    Approve(Approve),
+    /// Break-glass: let the change that waits through past every rule.
+    #[command(after_long_help = EXIT_CODES)]
+    Release(Release),
+    /// Take back a change that waits: what was let through last stands there again.
+    #[command(after_long_help = EXIT_CODES)]
+    Cancel(Cancel),
+    /// Queue a change again that was given up, or whose rollout has failed.
+    #[command(after_long_help = EXIT_CODES)]
+    Retry(Retry),
+    /// Submit the template of an earlier change again, by default of the last that succeeded.
+    #[command(after_long_help = EXIT_CODES)]
+    Rollback(Rollback),
+    /// Let nothing through for a while.
+    #[command(after_long_help = EXIT_CODES)]
+    Freeze(Box<Freeze>),
+    /// End a freeze before its time; without a name, say which there are.
+    #[command(after_long_help = EXIT_CODES)]
+    Thaw(Thaw),
+    /// Let nothing of a namespace through until somebody resumes.
+    #[command(after_long_help = EXIT_CODES)]
+    Pause(Box<Pause>),
+    /// End a pause: that of `pause`, or that of a policy whose queue a failure has paused.
+    #[command(after_long_help = EXIT_CODES)]
+    Resume(Resume),
     /// Send one change through the whole path, and say which part does not do its work.
     #[command(after_long_help = EXIT_CODES)]
     SelfTest(SelfTest),
@@ -139,6 +171,21 @@ mod tests {
             "uninstall shop",
             "uninstall --timeout 4",
             "self-test -A",
+            "approve",
+            "approve web -l app=web",
+            "approve -l app=web --change abcdefghij",
+            "approve pod/web",
+            "approve web --change X",
+            "cancel web --dry-run",
+            "release web",
+            "retry ../web",
+            "rollback",
+            "rollback web --to abcdefghij --to-revision 2",
+            "freeze --reason sale",
+            "freeze --for 2h",
+            "pause",
+            "pause --reason sale --cluster -n shop",
+            "resume --change abcdefghij",
         ] {
             let words = ["kubectl-roadstead"].into_iter().chain(typed.split(' '));
             let error = Args::try_parse_from(words).unwrap_err();

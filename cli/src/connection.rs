@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use kube::{
     Client, Config,
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
+use tower::util::MapResponseLayer;
 
-use crate::{args::Access, failure::Failure};
+use crate::{args::Access, failure::Failure, warnings::Warnings};
 
 /// How long a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -21,6 +23,8 @@ pub struct Connection {
     pub server: String,
     /// The namespace asked for, or that of the context.
     pub namespace: String,
+    /// What the API server warned of.
+    pub warnings: Warnings,
 }
 
 /// Reads the configuration; nothing is sent yet.
@@ -33,8 +37,15 @@ pub async fn open(access: &Access, namespace: Option<&str>) -> Result<Connection
     config.default_retry = false;
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     let namespace = namespace.unwrap_or(&config.default_namespace).to_owned();
-    let client = Client::try_from(config).map_err(|error| Failure::Api(format!("{server}: {error}")))?;
-    Ok(Connection { client, server, namespace })
+    let builder =
+        ClientBuilder::try_from(config).map_err(|error| Failure::Api(format!("{server}: {error}")))?;
+    let warnings = Warnings::default();
+    let kept = warnings.clone();
+    let keep = MapResponseLayer::new(move |answer| {
+        kept.keep(&answer);
+        answer
+    });
+    Ok(Connection { client: builder.with_layer(&keep).build(), server, namespace, warnings })
 }
 
 async fn configuration(access: &Access) -> Result<Config, KubeconfigError> {

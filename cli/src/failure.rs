@@ -35,6 +35,9 @@ pub enum Failure {
         "no usable kubeconfig: {0}; name a file with --kubeconfig or KUBECONFIG, a context with --context"
     )]
     Config(#[from] KubeconfigError),
+    /// What was typed makes no sense, seen only now.
+    #[error("{0}")]
+    Usage(String),
     /// Something is left to be done, or does not work.
     #[error("{0}")]
     Partly(String),
@@ -93,6 +96,7 @@ impl Failure {
     pub fn exit(&self) -> u8 {
         match self {
             Self::Api(_) | Self::Output(_) => 1,
+            Self::Usage(_) => 2,
             Self::NotFound(_) => 3,
             Self::Forbidden(_) | Self::Unauthorized(_) => 4,
             Self::Unreachable { .. } | Self::Config(_) => 5,
@@ -150,6 +154,7 @@ mod tests {
             (KubeconfigError::CurrentContextNotSet.into(), 5, "--context"),
             (io::Error::other("disk full").into(), 1, "disk full"),
             (io::Error::from(io::ErrorKind::BrokenPipe).into(), 0, "gone"),
+            (Failure::Usage("what".into()), 2, "what"),
             (Failure::NotFound("no".into()), 3, "no"),
             (Failure::Partly("half".into()), 6, "half"),
         ] {

@@ -5,6 +5,7 @@ mod age;
 mod args;
 mod connection;
 mod failure;
+mod freeze;
 mod get;
 mod images;
 mod message;
@@ -13,10 +14,12 @@ mod row;
 mod running;
 mod screen;
 mod self_test;
+mod steer;
 mod table;
 mod trouble;
 mod uninstall;
 mod version;
+mod warnings;
 mod watch;
 
 use std::process::ExitCode;
@@ -35,6 +38,15 @@ async fn main() -> ExitCode {
     let mut screen = Screen::standard();
     let done = match args.verb {
         Verb::Get(get) => get::run(&get, &mut screen).await,
+        Verb::Approve(approve) => steer::approve(&approve, &mut screen).await,
+        Verb::Release(release) => steer::release(&release, &mut screen).await,
+        Verb::Cancel(cancel) => steer::cancel(&cancel, &mut screen).await,
+        Verb::Retry(retry) => steer::retry(&retry, &mut screen).await,
+        Verb::Rollback(rollback) => steer::rollback(&rollback, &mut screen).await,
+        Verb::Freeze(freeze) => freeze::freeze(&freeze, &mut screen).await,
+        Verb::Thaw(thaw) => freeze::thaw(&thaw, &mut screen).await,
+        Verb::Pause(pause) => freeze::pause(&pause, &mut screen).await,
+        Verb::Resume(resume) => freeze::resume(&resume, &mut screen).await,
         Verb::SelfTest(test) => self_test::run(&test, &mut screen).await,
         Verb::Uninstall(uninstall) => uninstall::run(&uninstall, &mut screen).await,
         Verb::Version(version) => version::run(&version, &mut screen),

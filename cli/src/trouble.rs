@@ -62,7 +62,9 @@ impl Trouble {
         self.has_code(410)
     }
 
-    fn has_code(&self, code: u16) -> bool {
+    /// Whether the API server answered with this code.
+    #[must_use]
+    pub fn has_code(&self, code: u16) -> bool {
         matches!(self, Self::Api(kube::Error::Api(status)) if status.code == code)
     }
 }

@@ -60,7 +60,7 @@ impl Reader {
     /// A reader of the connection's namespace, or of all.
     #[must_use]
     pub fn new(connection: Connection, all_namespaces: bool) -> Self {
-        let Connection { client, server, namespace } = connection;
+        let Connection { client, server, namespace, .. } = connection;
         let namespace = (!all_namespaces).then_some(namespace);
         Self {
             client,
@@ -248,7 +248,7 @@ impl Reader {
 }
 
 /// Lists page by page, and gives each object away at once.
-async fn pages<K>(api: &Api<K>, params: ListParams, mut each: impl FnMut(K)) -> kube::Result<()>
+pub async fn pages<K>(api: &Api<K>, params: ListParams, mut each: impl FnMut(K)) -> kube::Result<()>
 where
     K: Clone + std::fmt::Debug + DeserializeOwned,
 {

@@ -46,7 +46,7 @@ pub(crate) async fn told(t: &Stack, name: &str, phase: Phase) -> Result<ChangeEv
 }
 
 /// Waits until it is an Event that a change waits for a rule, and checks that it is held.
-async fn waits(t: &Stack, name: &str, word: &str) -> Result<String> {
+pub(crate) async fn waits(t: &Stack, name: &str, word: &str) -> Result<String> {
     let note = eventually("it is told for which rule it waits", testbed::PATIENCE, async || {
         let notes = events::all(t, name, "HeldByPolicy").await?;
         notes.iter().find(|note| note.contains(word)).cloned().with_context(|| format!("{notes:?}"))

@@ -117,7 +117,12 @@ fn options() -> Options {
 }
 
 /// Binds a role in a namespace to a subject of this kind and name.
-async fn bind(t: &Stack, namespace: &str, role: (&str, &str), subject: (&str, &str)) -> Result<()> {
+pub(crate) async fn bind(
+    t: &Stack,
+    namespace: &str,
+    role: (&str, &str),
+    subject: (&str, &str),
+) -> Result<()> {
     let name = format!("{}-{}", role.1, subject.1).replace(':', "-");
     let group = if subject.0 == "ServiceAccount" { "" } else { "rbac.authorization.k8s.io" };
     let mut to = json!({ "kind": subject.0, "name": subject.1, "apiGroup": group });

@@ -12,7 +12,7 @@ use crate::{V1, V2, events, queue};
 const PROBE: [&str; 4] = ["label", "deployment/web", "probe=yes", "--dry-run=server"];
 
 /// A policy that denies that a gate is opened in the test's namespace.
-async fn freeze(t: &Stack) -> Result<()> {
+pub(crate) async fn freeze(t: &Stack) -> Result<()> {
     let name = format!("freeze-{}", t.namespace);
     let gate = "object.metadata.?annotations[?'roadstead.dev/gate'].orValue('')";
     let probe = "object.metadata.?labels[?'probe'].orValue('')";
@@ -48,7 +48,7 @@ async fn freeze(t: &Stack) -> Result<()> {
     .await
 }
 
-async fn thaw(t: &Stack) -> Result<()> {
+pub(crate) async fn thaw(t: &Stack) -> Result<()> {
     let name = format!("freeze-{}", t.namespace);
     for kind in ["validatingadmissionpolicybinding", "validatingadmissionpolicy"] {
         t.admin_kubectl(&["delete", kind, &name]).await?.ok()?;

@@ -116,8 +116,9 @@ fn the_secrets_hold_what_components_and_servers_read_and_no_other_key() {
         .iter()
         .map(|item| item["metadata"]["name"].as_str().unwrap())
         .collect();
-    let expected = ["callout", "certs", "executor", "guest", "metrics", "server", "uninstall", "webhook"]
-        .map(|name| format!("roadstead-nats-{name}"));
+    let expected =
+        ["callout", "certs", "executor", "guest", "metrics", "reader", "server", "uninstall", "webhook"]
+            .map(|name| format!("roadstead-nats-{name}"));
     assert_eq!(names, expected);
     let text = list.to_string();
     let encoded = |path: std::path::PathBuf| BASE64_STANDARD.encode(fs::read(path).unwrap());
@@ -130,7 +131,7 @@ fn the_secrets_hold_what_components_and_servers_read_and_no_other_key() {
     }
     there.sort();
     assert_eq!(there, ["role-callout.nk", "role-namespace.nk"]);
-    let creds = &list["items"][7]["data"]["nats.creds"];
+    let creds = &list["items"][8]["data"]["nats.creds"];
     assert!(creds.as_str().unwrap().len() > 100, "{creds}");
 }
 
@@ -145,5 +146,8 @@ fn an_account_lists_one_scoped_key_a_role() {
         claims::SigningKey::Plain(key) => panic!("{key} may sign anything"),
     };
     let roles: Vec<_> = account.nats.claims.signing_keys.iter().map(role).collect();
-    assert_eq!(roles, ["webhook", "executor", "operator", "namespace", "uninstall", "unrestricted"]);
+    assert_eq!(
+        roles,
+        ["webhook", "executor", "operator", "reader", "namespace", "uninstall", "unrestricted"]
+    );
 }

@@ -5,7 +5,12 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::{
+    check::Check,
+    dead::Dead,
+    events::Events,
     freeze::{Freeze, Pause, Resume, Thaw},
+    history::History,
+    replay::Replay,
     self_test::SelfTest,
     steer::args::{Approve, Cancel, Release, Retry, Rollback},
     uninstall::Uninstall,
@@ -19,8 +24,9 @@ Exit codes:
   2  what was typed makes no sense
   3  what is named does not exist: a namespace, a Deployment, a change that waits, a freeze
   4  you are not allowed to, or not logged in
-  5  no connection: no usable kubeconfig, or the API server does not answer
-  6  not all of it was done, or the self-test failed: what is left was printed
+  5  no connection: no usable kubeconfig, or the API server does not answer; or NATS, where
+     there is no answer without it
+  6  not all of it was done or can be shown, or a check or the self-test failed: which was printed
 
 Environment:
   KUBECONFIG  as for kubectl
@@ -38,6 +44,21 @@ pub struct Args {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Look at what holds, releases and queues, and say what to do where it does not work.
+    #[command(after_long_help = EXIT_CODES)]
+    Check(Box<Check>),
+    /// Show the changes that were given up, and put them back.
+    #[command(after_long_help = EXIT_CODES)]
+    Dead(Box<Dead>),
+    /// Print the Deployments of a namespace as they were, as manifests, as far as can be told.
+    #[command(after_long_help = EXIT_CODES)]
+    Replay(Box<Replay>),
+    /// Print what happens to changes, and go on with -f.
+    #[command(after_long_help = EXIT_CODES)]
+    Events(Box<Events>),
+    /// Show what became of the changes of the past.
+    #[command(after_long_help = EXIT_CODES)]
+    History(Box<History>),
     /// Show the changes that wait, roll out or were given up.
     #[command(after_long_help = EXIT_CODES)]
     Get(Get),

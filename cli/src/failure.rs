@@ -5,6 +5,8 @@ use std::{error::Error, io};
 
 use kube::config::KubeconfigError;
 
+use crate::nats::Absence;
+
 /// Why a verb has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -35,9 +37,12 @@ pub enum Failure {
         "no usable kubeconfig: {0}; name a file with --kubeconfig or KUBECONFIG, a context with --context"
     )]
     Config(#[from] KubeconfigError),
-    /// What was typed makes no sense, seen only now.
+    /// What was typed makes no sense where it was typed, seen only now.
     #[error("{0}")]
     Usage(String),
+    /// NATS is not reached, or says nothing.
+    #[error("{0}")]
+    Nats(String),
     /// Something is left to be done, or does not work.
     #[error("{0}")]
     Partly(String),
@@ -99,9 +104,19 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::NotFound(_) => 3,
             Self::Forbidden(_) | Self::Unauthorized(_) => 4,
-            Self::Unreachable { .. } | Self::Config(_) => 5,
+            Self::Unreachable { .. } | Self::Config(_) | Self::Nats(_) => 5,
             Self::Partly(_) => 6,
             Self::ReaderGone => 0,
+        }
+    }
+}
+
+impl From<Absence> for Failure {
+    /// Where there is no answer without NATS.
+    fn from(absence: Absence) -> Self {
+        match absence {
+            Absence::Away(why) => Self::Nats(why),
+            Absence::Forbidden(why) => Self::Forbidden(why),
         }
     }
 }

@@ -3,18 +3,27 @@
 
 mod age;
 mod args;
+mod check;
 mod connection;
+mod dead;
+mod events;
 mod failure;
 mod freeze;
 mod get;
+mod grid;
+mod history;
 mod images;
 mod message;
+mod moment;
+mod nats;
 mod read;
+mod replay;
 mod row;
 mod running;
 mod screen;
 mod self_test;
 mod steer;
+mod stop;
 mod table;
 mod trouble;
 mod uninstall;
@@ -37,6 +46,11 @@ async fn main() -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut screen = Screen::standard();
     let done = match args.verb {
+        Verb::Check(check) => check::run(&check, &mut screen).await,
+        Verb::Dead(dead) => dead::run(&dead, &mut screen).await,
+        Verb::Replay(replay) => replay::run(&replay, &mut screen).await,
+        Verb::Events(events) => events::run(&events, &mut screen).await,
+        Verb::History(history) => history::run(&history, &mut screen).await,
         Verb::Get(get) => get::run(&get, &mut screen).await,
         Verb::Approve(approve) => steer::approve(&approve, &mut screen).await,
         Verb::Release(release) => steer::release(&release, &mut screen).await,

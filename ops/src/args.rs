@@ -36,6 +36,9 @@ impl Common {
     }
 }
 
+/// Where NATS is looked for by default.
+const NATS_URL: &str = "nats://127.0.0.1:4222";
+
 /// How to reach NATS.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Nats {
@@ -43,7 +46,7 @@ pub struct Nats {
     #[arg(
         long = "nats-url",
         env = "ROADSTEAD_NATS_URL",
-        default_value = "nats://127.0.0.1:4222",
+        default_value = NATS_URL,
         value_delimiter = ',',
         value_parser = server_url
     )]
@@ -83,6 +86,12 @@ pub struct Nats {
 }
 
 impl Nats {
+    /// Whether servers are named.
+    #[must_use]
+    pub fn has_url(&self) -> bool {
+        self.urls != [NATS_URL]
+    }
+
     /// Whether one of the ways in is given, or none is needed.
     #[must_use]
     pub fn has_way_in(&self) -> bool {

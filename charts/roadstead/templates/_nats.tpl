@@ -78,7 +78,7 @@
 {{- /* Names of the Secrets that `roadstead-certs nats keep` makes, as JSON: the keys, the servers' files, and one for each role that is a component. */ -}}
 {{- define "roadstead.nats.secrets" -}}
 {{- $secrets := list -}}
-{{- range list "keys" "server" "webhook" "executor" "callout" "guest" "certs" "metrics" "uninstall" -}}
+{{- range list "keys" "server" "webhook" "executor" "reader" "callout" "guest" "certs" "metrics" "uninstall" -}}
 {{- $secrets = append $secrets (printf "%s-nats-%s" (include "roadstead.fullname" $) .) -}}
 {{- end -}}
 {{- toJson $secrets -}}

@@ -31,7 +31,8 @@ const ONE_BY_ONE: usize = 8;
 
 /// What is looked at: one namespace or all, as one user.
 pub struct Reader {
-    client: Client,
+    /// The client.
+    pub client: Client,
     server: String,
     /// `None`: all namespaces.
     pub namespace: Option<String>,
@@ -224,7 +225,11 @@ impl Reader {
         }
     }
 
-    async fn answer<T>(
+    /// An answer within the limit of time.
+    ///
+    /// # Errors
+    /// When there is none, or it is a refusal.
+    pub async fn answer<T>(
         &self,
         what: &str,
         asked: impl Future<Output = kube::Result<T>>,
@@ -248,6 +253,9 @@ impl Reader {
 }
 
 /// Lists page by page, and gives each object away at once.
+///
+/// # Errors
+/// When a page cannot be read.
 pub async fn pages<K>(api: &Api<K>, params: ListParams, mut each: impl FnMut(K)) -> kube::Result<()>
 where
     K: Clone + std::fmt::Debug + DeserializeOwned,

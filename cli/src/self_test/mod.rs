@@ -7,16 +7,11 @@ mod evidence;
 mod object;
 mod path;
 
-use std::io;
-
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 pub use self::args::SelfTest;
 use self::path::Path;
-use crate::{connection, failure::Failure, screen::Screen};
+use crate::{connection, failure::Failure, screen::Screen, stop::told_to_stop};
 
 /// Sends a change through.
 ///
@@ -46,14 +41,4 @@ pub async fn run(args: &SelfTest, screen: &mut Screen) -> Result<(), Failure> {
     went?;
     removed?;
     screen.print(&format!("One change went the whole way in {:.1} s.\n", began.elapsed().as_secs_f64()))
-}
-
-/// Ctrl-C, or the end of a pod.
-async fn told_to_stop() -> io::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
 }

@@ -13,6 +13,8 @@ pub enum Role {
     Executor,
     /// A person who runs Roadstead: sees all of a cluster, commands every namespace, removes nothing.
     Operator,
+    /// People who look at the history with `kubectl roadstead`: sees what happened in a cluster, and no template.
+    Reader,
     /// A user of one namespace: sees and commands it.
     Namespace,
     /// Tells servers who somebody is that presents the token of a ServiceAccount.
@@ -56,16 +58,17 @@ impl Account {
 /// Why a text is no role.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "{0:?} is no role: write webhook, executor, operator, namespace, callout, guest, certs, metrics or uninstall"
+    "{0:?} is no role: write webhook, executor, operator, reader, namespace, callout, guest, certs, metrics or uninstall"
 )]
 pub struct InvalidRole(String);
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Webhook,
         Self::Executor,
         Self::Operator,
+        Self::Reader,
         Self::Namespace,
         Self::Callout,
         Self::Guest,
@@ -81,6 +84,7 @@ impl Role {
             Self::Webhook => "webhook",
             Self::Executor => "executor",
             Self::Operator => "operator",
+            Self::Reader => "reader",
             Self::Namespace => "namespace",
             Self::Callout => "callout",
             Self::Guest => "guest",
@@ -94,15 +98,19 @@ impl Role {
     #[must_use]
     pub const fn account(self) -> Account {
         match self {
-            Self::Webhook | Self::Executor | Self::Operator | Self::Namespace | Self::Uninstall => {
-                Account::Roadstead
-            }
+            Self::Webhook
+            | Self::Executor
+            | Self::Operator
+            | Self::Reader
+            | Self::Namespace
+            | Self::Uninstall => Account::Roadstead,
             Self::Callout | Self::Guest => Account::Callout,
             Self::Certs | Self::Metrics => Account::System,
         }
     }
 
-    /// Whether one user of it is enough for a cluster: a workload. The others are people, who are many.
+    /// Whether one user of it is enough for a cluster: a workload, or whoever Kubernetes lets read its Secret. The
+    /// others are people, who are many.
     #[must_use]
     pub const fn is_component(self) -> bool {
         !matches!(self, Self::Operator | Self::Namespace)
@@ -119,7 +127,9 @@ impl Role {
     pub fn inbox_prefix(self, names: &Names<'_>) -> String {
         let Names { cluster, namespace, user } = names;
         match self {
-            Self::Webhook | Self::Executor | Self::Uninstall => format!("_INBOX_{self}.{cluster}"),
+            Self::Webhook | Self::Executor | Self::Reader | Self::Uninstall => {
+                format!("_INBOX_{self}.{cluster}")
+            }
             Self::Operator => format!("_INBOX_{self}.{cluster}.{user}"),
             Self::Namespace => format!("_INBOX_{self}.{cluster}.{namespace}.{user}"),
             Self::Callout | Self::Guest | Self::Certs | Self::Metrics => format!("_INBOX_{self}"),

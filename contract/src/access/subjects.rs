@@ -30,6 +30,7 @@ pub(super) fn of(role: Role, names: &Names<'_>) -> Access {
         Role::Webhook => (webhook(names), vec![]),
         Role::Executor => executor(names),
         Role::Operator => operator(names),
+        Role::Reader => reader(names),
         Role::Namespace => namespace(names),
         Role::Certs => (CARE.map(str::to_owned).to_vec(), vec![]),
         Role::Uninstall => (deleted_streams(), vec![]),
@@ -92,6 +93,16 @@ fn operator(Names { cluster, .. }: &Names<'_>) -> (Vec<String>, Vec<String>) {
     }
     let subscribe =
         ["change", "wake", "event", "dead", "queue"].map(|kind| format!("roadstead.{kind}.{cluster}.>"));
+    (publish, subscribe.into())
+}
+
+/// What happened, and how the queue does. Not the changes and the dead letters: they hold whole Deployments.
+fn reader(Names { cluster, .. }: &Names<'_>) -> (Vec<String>, Vec<String>) {
+    let mut publish: Vec<_> =
+        STREAMS.iter().map(|stream| format!("$JS.API.STREAM.INFO.{}", stream.name)).collect();
+    publish.push(format!("$JS.API.STREAM.MSG.GET.{EVENTS}"));
+    publish.extend(CONSUMED.map(|stream| format!("$JS.API.CONSUMER.LIST.{stream}")));
+    let subscribe = ["event", "queue"].map(|kind| format!("roadstead.{kind}.{cluster}.>"));
     (publish, subscribe.into())
 }
 

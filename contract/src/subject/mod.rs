@@ -167,6 +167,32 @@ pub fn events_of(cluster: &str, phase: Phase) -> Result<String, SubjectError> {
     Ok(format!("roadstead.event.{}.*.*.{phase}", token("the cluster's name", cluster)?))
 }
 
+/// The events of one Deployment, namespace or cluster, of one phase or of all and with the progress between them.
+///
+/// # Errors
+/// A name that is empty or too long for a subject.
+pub fn events(
+    cluster: &str,
+    namespace: Option<&str>,
+    name: Option<&str>,
+    phase: Option<Phase>,
+) -> Result<String, SubjectError> {
+    let phase = phase.map_or("*", Phase::as_str);
+    Ok(format!("roadstead.event.{}.{phase}", deployments(cluster, namespace, name)?))
+}
+
+/// The dead letters of one Deployment, namespace or cluster.
+///
+/// # Errors
+/// A name that is empty or too long for a subject.
+pub fn dead_letters(
+    cluster: &str,
+    namespace: Option<&str>,
+    name: Option<&str>,
+) -> Result<String, SubjectError> {
+    Ok(format!("roadstead.dead.{}", deployments(cluster, namespace, name)?))
+}
+
 /// `roadstead.event.<cluster>.<namespace>.<name>.progress`: between the phases, how far a rollout is.
 ///
 /// # Errors
@@ -214,6 +240,21 @@ pub fn queue_namespace(subject: &str) -> Option<String> {
 /// A cluster name that does not fit into a subject.
 pub fn all_schedules(cluster: &str) -> Result<String, SubjectError> {
     Ok(format!("roadstead.schedule.{}.>", token("the cluster's name", cluster)?))
+}
+
+/// `*` where none is named.
+fn deployments(
+    cluster: &str,
+    namespace: Option<&str>,
+    deployment: Option<&str>,
+) -> Result<String, SubjectError> {
+    let any = |what, name: Option<&str>| name.map_or_else(|| Ok("*".to_owned()), |name| token(what, name));
+    let cluster = token("the cluster's name", cluster)?;
+    Ok(format!(
+        "{cluster}.{}.{}",
+        any("the namespace", namespace)?,
+        any("the Deployment's name", deployment)?
+    ))
 }
 
 fn deployment(cluster: &str, namespace: &str, name: &str) -> Result<String, SubjectError> {

@@ -94,3 +94,15 @@ fn namespaces_spread_over_the_shards() {
     used.dedup();
     assert_eq!(used.len(), usize::from(SHARDS));
 }
+
+#[test]
+fn what_is_not_named_is_any() {
+    let of = |namespace, name, phase| events("east", namespace, name, phase).unwrap();
+    assert_eq!(of(None, None, None), "roadstead.event.east.*.*.*");
+    assert_eq!(
+        of(Some("shop"), Some("web.v2"), Some(Phase::Dead)),
+        "roadstead.event.east.shop.web=2ev2.dead"
+    );
+    assert_eq!(dead_letters("east", Some("*"), None).unwrap(), "roadstead.dead.east.=2a.*");
+    assert!(events("east", Some(""), None, None).is_err());
+}

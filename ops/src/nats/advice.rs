@@ -6,7 +6,8 @@ use async_nats::ConnectErrorKind;
 use rustls::CertificateError as Bad;
 
 /// One sentence about a failure to connect.
-pub(super) fn on(error: &async_nats::ConnectError) -> &'static str {
+#[must_use]
+pub fn on(error: &async_nats::ConnectError) -> &'static str {
     match (certificate(error), error.kind()) {
         (Some(Bad::Expired | Bad::ExpiredContext { .. }), _) => "its certificate has expired: renew it",
         (Some(Bad::NotValidYet | Bad::NotValidYetContext { .. }), _) => {

@@ -9,6 +9,7 @@ use async_nats::{Client, ConnectOptions, Event};
 use contract::access::{Names, Role};
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 
+pub use self::advice::on as advice;
 use self::credentials::Credentials;
 use crate::{args, chain};
 
@@ -63,7 +64,10 @@ pub enum ConnectError {
 pub async fn connect(args: &args::Nats, role: Role, cluster: &str) -> Result<Client, ConnectError> {
     let mut pause = Duration::from_millis(100);
     loop {
-        let error = match options(args, role, cluster)?.connect(&args.urls).await {
+        let names = Names { cluster, namespace: "", user: "" };
+        // A prefix of its own: nobody else may read this component's replies.
+        let options = options(args, &format!("roadstead-{role}"), &role.inbox_prefix(&names))?;
+        let error = match options.event_callback(async |event| tell(&event)).connect(&args.urls).await {
             Ok(client) if client.server_info().auth_required || args.allow_anonymous => return Ok(client),
             Ok(_) => return Err(ConnectError::Anonymous(args.urls.join(","))),
             Err(error) => error,
@@ -80,8 +84,11 @@ pub async fn connect(args: &args::Nats, role: Role, cluster: &str) -> Result<Cli
     }
 }
 
-fn options(args: &args::Nats, role: Role, cluster: &str) -> Result<ConnectOptions, ConnectError> {
-    let names = Names { cluster, namespace: "", user: "" };
+/// How to connect under this name; answers arrive under `inbox`.
+///
+/// # Errors
+/// When a file that says who we are cannot be read, or is none.
+pub fn options(args: &args::Nats, name: &str, inbox: &str) -> Result<ConnectOptions, ConnectError> {
     let mut options = match Credentials::of(args) {
         Some(credentials) => {
             // Once here, so that a file that is not there is told of at the start.
@@ -94,12 +101,10 @@ fn options(args: &args::Nats, role: Role, cluster: &str) -> Result<ConnectOption
         None => ConnectOptions::new(),
     };
     options = options
-        .name(format!("roadstead-{role}"))
-        // A prefix of its own: nobody else may read this component's replies.
-        .custom_inbox_prefix(role.inbox_prefix(&names))
+        .name(name)
+        .custom_inbox_prefix(inbox)
         .request_timeout(Some(REQUEST))
-        .reconnect_delay_callback(|attempts| Duration::from_millis(50 << attempts.min(6)).min(PAUSE))
-        .event_callback(async |event| tell(&event));
+        .reconnect_delay_callback(|attempts| Duration::from_millis(50 << attempts.min(6)).min(PAUSE));
     if let Some(ca) = &args.ca {
         options = options.add_root_certificates(ca.clone()).require_tls(true);
     }

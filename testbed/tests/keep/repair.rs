@@ -31,8 +31,18 @@ async fn two_that_begin_at_once_make_one_set_of_keys_by_which_servers_and_compon
     two.ready().await?;
     let first = held(&t).await?;
     let parts: Vec<_> = first.keys().map(String::as_str).collect();
-    let expected =
-        ["callout", "certs", "executor", "guest", "keys", "metrics", "server", "uninstall", "webhook"];
+    let expected = [
+        "callout",
+        "certs",
+        "executor",
+        "guest",
+        "keys",
+        "metrics",
+        "reader",
+        "server",
+        "uninstall",
+        "webhook",
+    ];
     ensure!(parts == expected, "{parts:?}");
     for (name, secret) in t.secrets().await? {
         for (label, value) in [("name", "roadstead"), ("managed-by", "roadstead-certs"), ("instance", "r")] {

@@ -14,8 +14,8 @@ enum Which {
     Servers,
 }
 
-const PARTS: [&str; 9] =
-    ["keys", "callout", "certs", "executor", "guest", "metrics", "server", "uninstall", "webhook"];
+const PARTS: [&str; 10] =
+    ["keys", "callout", "certs", "executor", "guest", "metrics", "reader", "server", "uninstall", "webhook"];
 
 const GRANTS: [Grant; 3] = [
     ("", "secrets", &["get", "list", "watch", "update"], Which::Secrets),
@@ -43,7 +43,7 @@ fn the_documentation_names_these_rights() {
         let group = if group.is_empty() { "core" } else { group };
         let named = match which {
             Which::All => "",
-            Which::Secrets => ", nine by name",
+            Which::Secrets => ", ten by name",
             Which::Servers => ", one by name",
         };
         format!(

@@ -160,7 +160,7 @@ impl Quantity {
             // Away from zero.
             power.map_or(i128::from(scaled > 0), |power| scaled / power + i128::from(scaled % power != 0))
         };
-        let scale = scale(whole, fraction, suffix, exponent);
+        let scale = scale(whole, fraction, suffix, factor, exponent);
         Some(Self { billionths: if negative { -magnitude } else { magnitude }, scale })
     }
 
@@ -187,28 +187,17 @@ impl Quantity {
     }
 }
 
-/// The power of ten of the last digit, of what the API server keeps in 64 bits.
-fn scale(whole: &str, fraction: &str, suffix: &str, exponent: i32) -> Option<i32> {
+/// The power of ten of the last digit, of what the API server keeps in 64 bits: `factor` and `exponent` are what the
+/// suffix `Gi`, `m` or `e3` stands for.
+fn scale(whole: &str, fraction: &str, suffix: &str, factor: i128, exponent: i32) -> Option<i32> {
     let whole = whole.trim_start_matches('0').len().max(1);
     let digits = i32::try_from(whole + fraction.len()).ok()?;
-    if let Some(binary) = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"].iter().position(|known| *known == suffix) {
-        let bits = 10 * (i32::try_from(binary).ok()? + 1);
+    if suffix.ends_with('i') {
+        let bits = i32::try_from((factor / WHOLE).ilog2()).ok()?;
         return (fraction.is_empty() && digits + bits * 3 / 10 <= MAX_DIGITS.1).then_some(0);
     }
-    let of_suffix = match suffix {
-        "n" => -9,
-        "u" => -6,
-        "m" => -3,
-        "" => 0,
-        "k" => 3,
-        "M" => 6,
-        "G" => 9,
-        "T" => 12,
-        "P" => 15,
-        "E" => 18,
-        _ => exponent,
-    };
-    let scale = of_suffix - i32::try_from(fraction.len()).ok()?;
+    let of_suffix = i32::try_from(factor.ilog10()).ok()? - i32::try_from(WHOLE.ilog10()).ok()?;
+    let scale = of_suffix + exponent - i32::try_from(fraction.len()).ok()?;
     (digits <= MAX_DIGITS.0 && scale >= -9).then_some(scale)
 }
 
